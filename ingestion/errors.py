@@ -1,0 +1,53 @@
+"""What can go wrong between a source and the lake. The tree is the retry policy.
+
+A `TemporaryError` is worth another attempt later, a `PermanentError` is not: the next attempt would
+end the same way until a person, or the source, changes something.
+"""
+
+
+class IngestionError(Exception):
+    """Base of everything that a load reports as its reason of failure."""
+
+
+class TemporaryError(IngestionError):
+    """Worth another attempt."""
+
+
+class SourceUnavailable(TemporaryError):
+    """The source did not answer, answered 5xx or 429, or was too slow."""
+
+
+class IncompleteDownload(TemporaryError):
+    """Fewer bytes came than were announced."""
+
+
+class OutOfSpace(TemporaryError):
+    """The disk is full."""
+
+
+class PermanentError(IngestionError):
+    """Another attempt would end the same way."""
+
+
+class NotInSource(PermanentError):
+    """The source has no such file."""
+
+
+class ChecksumMismatch(PermanentError):
+    """The bytes are not those that the `.CHECKSUM` beside the file names."""
+
+
+class BadArchive(PermanentError):
+    """Not a zip of exactly one CSV within the size limits."""
+
+
+class BadFormat(PermanentError):
+    """A CSV that is not what its dataset should be."""
+
+
+class RefusedPath(PermanentError):
+    """A symbol, date or path that would leave the data folder."""
+
+
+class LeaseLost(PermanentError):
+    """Another worker took the chunk over; this one must not write."""
