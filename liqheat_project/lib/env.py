@@ -1,0 +1,95 @@
+"""Settings read from the environment, with the variable's name in every complaint."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+Value = TypeVar("Value")
+
+
+class Environment:
+    """Reads variables and refuses bad values by name.
+
+    `names` collects every variable asked for, so that a test can hold them against `.env.example`.
+    """
+
+    def __init__(self, env_file: Path) -> None:
+        self._environ = environ.Env()
+        self.names: set[str] = set()
+        if env_file.is_file():
+            environ.Env.read_env(env_file)
+
+    def text(self, name: str, default: str = "") -> str:
+        """The variable without surrounding space; a blank one counts as not set."""
+        self.names.add(name)
+        return str(self._environ.str(name, default="")).strip() or default
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.text(name, "true" if default else "false").lower()
+        if value not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+            raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+        return value in ("true", "1", "yes", "on")
+
+    def number(self, name: str, default: int, minimum: int = 0, maximum: int = 2**31) -> int:
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit() or not minimum <= int(value) <= maximum:
+            raise ImproperlyConfigured(
+                f"{name} must be a whole number from {minimum} to {maximum}, not {value!r}."
+            )
+        return int(value)
+
+    def items(self, name: str, default: str = "") -> list[str]:
+        """A list written with commas."""
+        return [item.strip() for item in self.text(name, default).split(",") if item.strip()]
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in choices:
+            raise ImproperlyConfigured(
+                f"{name} must be one of {', '.join(choices)}, not {value!r}."
+            )
+        return value
+
+    def folder(self, name: str, default: str, base: Path) -> Path:
+        """An absolute path; a relative one is taken from `base`."""
+        return (base / self.text(name, default)).resolve()
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...], blank: bool = False) -> str:
+        value = self.text(name, default)
+        if not value and blank:
+            return ""
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not (
+            parts.netloc or parts.path.strip("/") or parts.query
+        ):
+            raise ImproperlyConfigured(
+                f"{name} must be a URL beginning with {' or '.join(schemes)}, not {value!r}."
+            )
+        return value
+
+    def address(self, name: str, default: str) -> str:
+        """`host:port`."""
+        value = self.text(name, default)
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ImproperlyConfigured(f"{name} must look like 127.0.0.1:8000, not {value!r}.")
+        return value
+
+    def database(self, name: str, default: str) -> dict[str, Any]:
+        value = self.text(name, default)
+        return self._checked(name, value, lambda: dict(self._environ.db_url_config(value)))
+
+    def _checked(self, name: str, value: str, read: Callable[[], Value]) -> Value:
+        try:
+            result = read()
+        except (ValueError, KeyError, ImproperlyConfigured) as error:
+            raise ImproperlyConfigured(f"{name} cannot be read: {error}") from error
+        if isinstance(result, dict) and not result.get("ENGINE"):
+            raise ImproperlyConfigured(
+                f"{name} must begin with sqlite:/// or postgresql://, not {value!r}."
+            )
+        return result

@@ -1,0 +1,228 @@
+"""All settings. Every variable read here stands in .env.example with a line on what it is for."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from liqheat_project.lib.env import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")))
+
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY")
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. `make run` makes one and keeps it in .env; "
+        "otherwise set it in the environment to a long random text."
+    )
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "127.0.0.1,localhost")
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
+HTTPS = env.flag("HTTPS", default=False)
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+
+VAR_DIR = env.folder("VAR_DIR", "var", BASE_DIR)
+WEB_ADDRESS = env.address("WEB_ADDRESS", "127.0.0.1:8000")
+WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=64)
+WEB_THREADS = env.number("WEB_THREADS", 4, minimum=1, maximum=64)
+FLOWER_ADDRESS = env.address("FLOWER_ADDRESS", "127.0.0.1:5555")
+FLOWER_BASIC_AUTH = env.text("FLOWER_BASIC_AUTH")
+
+# Services
+
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR}/liqheat.sqlite3")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    # pytest-django's default for SQLite is a database in memory, which worker processes cannot see.
+    DATABASES["default"]["TEST"] = {"NAME": env.text("TEST_DATABASE_NAME") or None}
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# `manage.py up` starts an embedded broker where REDIS_URL is blank and leaves its address here, for
+# the commands that run in another shell.
+EMBEDDED_BROKER_FILE = VAR_DIR / "broker" / "url"
+REDIS_URL = env.url("REDIS_URL", "", ("redis", "rediss", "unix"), blank=True)
+EMBEDDED_BROKER = not REDIS_URL
+if EMBEDDED_BROKER:
+    REDIS_URL = "redis://127.0.0.1:6399/0"
+    if EMBEDDED_BROKER_FILE.is_file():
+        REDIS_URL = EMBEDDED_BROKER_FILE.read_text().strip()
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
+
+# The lake
+
+LAKE_CATALOG_URL = env.url(
+    "LAKE_CATALOG_URL",
+    f"sqlite:///{VAR_DIR}/lake/catalog.sqlite",
+    ("sqlite", "postgres", "postgresql"),
+)
+LAKE_DATA_PATH = env.folder("LAKE_DATA_PATH", f"{VAR_DIR}/lake/data", BASE_DIR)
+LAKE_MEMORY_LIMIT_MB = env.number("LAKE_MEMORY_LIMIT_MB", 256, minimum=100)
+LAKE_THREADS = env.number("LAKE_THREADS", 2, minimum=1, maximum=256)
+LAKE_UNDO_DAYS = env.number("LAKE_UNDO_DAYS", 7, minimum=1, maximum=3650)
+
+# Sources
+
+ARCHIVE_BASE_URL = env.url("ARCHIVE_BASE_URL", "https://data.binance.vision", ("http", "https"))
+ARCHIVE_TIMEOUT_SECONDS = env.number("ARCHIVE_TIMEOUT_SECONDS", 30, minimum=1, maximum=3600)
+ARCHIVE_MAX_FILE_MB = env.number("ARCHIVE_MAX_FILE_MB", 4096, minimum=1)
+DATA_DIR = env.folder("DATA_DIR", "data", BASE_DIR)
+
+# Loading
+
+CHUNK_LEASE_SECONDS = env.number("CHUNK_LEASE_SECONDS", 60, minimum=2, maximum=3600)
+CHUNK_MAX_ATTEMPTS = env.number("CHUNK_MAX_ATTEMPTS", 5, minimum=1, maximum=100)
+RETRY_BACKOFF_SECONDS = env.number("RETRY_BACKOFF_SECONDS", 10, minimum=1, maximum=3600)
+SWEEP_SECONDS = env.number("SWEEP_SECONDS", 15, minimum=1, maximum=3600)
+WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 2, minimum=1, maximum=256)
+
+# Celery: at-least-once delivery; a task is acknowledged when it has ended, so a dead worker's task
+# comes again. The three visibility timeouts must agree, and lie above the longest task.
+
+VISIBILITY_TIMEOUT_SECONDS = env.number("VISIBILITY_TIMEOUT_SECONDS", 3600, minimum=5)
+CELERY_BROKER_URL = REDIS_URL
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TRACK_STARTED = True
+CELERY_TASK_TIME_LIMIT = VISIBILITY_TIMEOUT_SECONDS
+CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
+    "unacked_restore_throttle": 1,
+    "unacked_restore_interval": 5,
+}
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": VISIBILITY_TIMEOUT_SECONDS}
+CELERY_VISIBILITY_TIMEOUT = VISIBILITY_TIMEOUT_SECONDS
+CELERY_TASK_DEFAULT_QUEUE = "ingest"
+CELERY_TASK_ROUTES = {
+    "ingestion.sweep": {"queue": "live"},
+    "ingestion.maintain_lake": {"queue": "live"},
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "ingestion.sweep", "schedule": SWEEP_SECONDS},
+    "maintain-lake": {"task": "ingestion.maintain_lake", "schedule": 3600},
+}
+
+# Django
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_standardized_errors",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "liqheat_project",
+    "ingestion",
+    "heatmap",
+    "validation",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "liqheat_project.urls"
+WSGI_APPLICATION = "liqheat_project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+X_FRAME_OPTIONS = "DENY"
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "liqheat",
+    "DESCRIPTION": "Time-evolving liquidation heatmaps of Binance USD-M futures.",
+    "VERSION": "0.1.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+UNFOLD = {"SITE_TITLE": "liqheat", "SITE_HEADER": "liqheat", "SITE_URL": "/heatmap/"}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"httpx": {"level": "WARNING"}},
+}
