@@ -14,7 +14,14 @@ class TemporaryError(IngestionError):
 
 
 class SourceUnavailable(TemporaryError):
-    """The source did not answer, answered 5xx or 429, or was too slow."""
+    """The source did not answer, refused to, or was too slow.
+
+    `retry_after` is the wait in seconds that the source itself asked for, or None.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class IncompleteDownload(TemporaryError):
@@ -47,6 +54,10 @@ class BadFormat(PermanentError):
 
 class RefusedPath(PermanentError):
     """A symbol, date or path that would leave the data folder."""
+
+
+class RefusedRange(PermanentError):
+    """A range of days that is reversed, too long or before the archive begins."""
 
 
 class LeaseLost(PermanentError):
