@@ -1,0 +1,156 @@
+"""Child processes that never outlive their parent, and their supervision. Linux only."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+QUICK_DEATH_SECONDS = 15
+QUICK_DEATHS_ALLOWED = 5
+LOG_LIMIT_BYTES = 10_000_000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(parent: int, with_signal: int = signal.SIGKILL) -> None:
+    """Has the kernel send `with_signal` to this process when its parent, process `parent`, dies.
+
+    To be called in the child right after the fork; see prctl(2), PR_SET_PDEATHSIG.
+    """
+    if _libc.prctl(PR_SET_PDEATHSIG, with_signal, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:  # it died between the fork and the call above
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spawn(
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    user: int | None = None,
+    death_signal: int = signal.SIGKILL,
+) -> "subprocess.Popen[bytes]":
+    """Starts `command` in a session of its own, so that Ctrl-C in the terminal reaches the parent
+    alone; its output is added to the file `log`. It ends with this process, however this one ends.
+
+    To be called from the main thread: the kernel watches the thread that forked.
+    """
+    parent = os.getpid()
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=folder,
+            user=user,
+            start_new_session=True,
+            preexec_fn=lambda: die_with_parent(parent, death_signal),
+        )
+
+
+class Child:
+    """One supervised program with its log file."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log_folder: Path
+    ) -> None:
+        self.name = name
+        self.command = command
+        self.environment = environment
+        self.log = log_folder / f"{name}.log"
+        self.quick_deaths = 0
+        self.restart_at: float | None = None
+
+    def start(self) -> None:
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        self.process = spawn(self.command, self.log, self.environment)
+        self.started = time.monotonic()
+        self.restart_at = None
+
+    def signal_group(self, number: int) -> None:
+        """Signals the program and what it started, also when only the latter is left."""
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            return
+
+    def schedule_restart(self) -> float:
+        """Plans the next start of a dead program; returns the seconds until then."""
+        self.signal_group(signal.SIGKILL)
+        lived = time.monotonic() - self.started
+        self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_DEATH_SECONDS else 1
+        delay = 2.0 ** (self.quick_deaths - 1)
+        self.restart_at = time.monotonic() + delay
+        return delay
+
+
+class GaveUp(Exception):
+    """A program died too often, too soon after its start."""
+
+
+class Supervisor:
+    """Keeps programs running: `add` starts one, `check` restarts the dead, `stop` ends all."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._children: list[Child] = []
+
+    def add(self, child: Child) -> None:
+        self._children.append(child)
+        child.start()
+
+    def check(self) -> None:
+        """Restarts what has died, each after its own delay.
+
+        Raises:
+            GaveUp: the same program died `QUICK_DEATHS_ALLOWED` times within seconds of its start.
+        """
+        for child in self._children:
+            if child.restart_at is not None:
+                if time.monotonic() >= child.restart_at:
+                    child.start()
+            elif child.process.poll() is not None:
+                self._after_death(child)
+
+    def stop(self, patience_seconds: float) -> None:
+        """Ends the programs, the one started first last; kills those that take too long, or all
+        at once when interrupted."""
+        first, others = self._children[:1], self._children[1:]
+        try:
+            self._terminate(others, patience_seconds)
+            self._terminate(first, patience_seconds)
+        except KeyboardInterrupt:
+            self._say("Interrupted again: killing what still runs.")
+        finally:
+            for child in self._children:
+                child.signal_group(signal.SIGKILL)
+                child.process.wait()
+
+    def _after_death(self, child: Child) -> None:
+        code = child.process.returncode
+        delay = child.schedule_restart()
+        if child.quick_deaths >= QUICK_DEATHS_ALLOWED:
+            raise GaveUp(
+                f"{child.name} ended {child.quick_deaths} times right after its start "
+                f"(code {code}). The reason stands in {child.log}"
+            )
+        self._say(f"{child.name} ended (code {code}); next start in {delay:.0f} s. See {child.log}")
+
+    def _terminate(self, children: Sequence[Child], patience_seconds: float) -> None:
+        deadline = time.monotonic() + patience_seconds
+        for child in children:
+            child.process.terminate()
+        for child in children:
+            try:
+                child.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._say(f"{child.name} did not end within {patience_seconds:.0f} s: killed.")
+                child.signal_group(signal.SIGKILL)

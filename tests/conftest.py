@@ -1,0 +1,159 @@
+"""The session's environment. Nothing of it comes from the developer's .env or reaches the internet.
+
+`--database` chooses what holds Django's tables and the lake's catalogue, for the whole session.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
+
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "lake", "worker", "start_worker"}
+CLOSED_PORT = "http://127.0.0.1:9"
+
+_services: list[Valkey | PostgreSQL] = []
+_folder = pytest.StashKey[Path]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="what holds Django's tables and the lake's catalogue; with postgresql only the tests "
+        "that use one of the two are run",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # with pytest-xdist every process of it makes services of its own
+    folder = Path(tempfile.mkdtemp(prefix="liqheat-"))
+    config.stash[_folder] = folder
+    os.environ.update(_environment(folder, config.getoption("--database")))
+    import django
+
+    django.setup()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    while _services:
+        _services.pop().stop()
+    if _folder in config.stash:
+        shutil.rmtree(config.stash[_folder], ignore_errors=True)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"database: {config.getoption('--database')}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--database") == "sqlite":
+        return
+    unneeded = [item for item in items if not _uses_database(item)]
+    config.hook.pytest_deselected(items=unneeded)
+    items[:] = [item for item in items if _uses_database(item)]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    nothing_to_do = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+    if nothing_to_do and session.config.getoption("--database") == "postgresql":
+        session.exitstatus = pytest.ExitCode.OK
+
+
+def _environment(folder: Path, database: str) -> dict[str, str]:
+    broker = Valkey(folder / "broker")
+    _services.append(broker)
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "liqheat_project.settings",
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "a key for the tests only, long enough for every check of Django",
+        "VAR_DIR": str(folder),
+        "REDIS_URL": broker.url,
+        "DATABASE_URL": f"sqlite:///{folder}/django.sqlite3",
+        "TEST_DATABASE_NAME": f"{folder}/test.sqlite3",
+        "LAKE_CATALOG_URL": f"sqlite:///{folder}/lake/catalog.sqlite",
+        "LAKE_DATA_PATH": f"{folder}/lake/data",
+        "ARCHIVE_BASE_URL": CLOSED_PORT,
+        "DATA_DIR": f"{folder}/data",
+    }
+    if database == "postgresql":
+        server = PostgreSQL()
+        _services.append(server)
+        server.execute("CREATE DATABASE lake")
+        environment["DATABASE_URL"] = server.url("liqheat")
+        environment["LAKE_CATALOG_URL"] = server.url("lake")
+    return environment
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real market data."""
+    folder = Path(os.environ.get("LIQHEAT_REAL_DATA") or CHECKOUT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real market data in {folder}: set LIQHEAT_REAL_DATA to its folder")
+    return folder
+
+
+@pytest.fixture
+def start_worker(
+    transactional_db: None, settings: Any, tmp_path: Path
+) -> Iterator[Callable[..., Worker]]:
+    """Starts Celery workers on an empty broker, with the settings as they are in the test, and with
+    the variables given by name: `start_worker("first", CHUNK_LEASE_SECONDS="2")`."""
+    import redis
+
+    redis.Redis.from_url(settings.REDIS_URL).flushall()
+    workers: list[Worker] = []
+
+    def start(
+        name: str = "worker",
+        concurrency: int = 2,
+        queues: str = "ingest,live,validation",
+        **variables: str,
+    ) -> Worker:
+        environment = worker_environment() | variables
+        workers.append(Worker(name, environment, tmp_path, concurrency, queues))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.kill()
+
+
+@pytest.fixture
+def worker(start_worker: Callable[..., Worker]) -> Worker:
+    """One Celery worker; it works on what the test sends to the queues."""
+    return start_worker()
+
+
+def worker_environment() -> dict[str, str]:
+    """The environment that gives another process the settings and the databases of this test."""
+    from django.conf import settings
+    from django.db import connection
+
+    from liqheat_project.settings import env
+
+    environment = dict(os.environ)
+    for name in env.names:
+        if hasattr(settings, name):
+            value = getattr(settings, name)
+            environment[name] = ",".join(value) if isinstance(value, list) else str(value)
+    database = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        environment["DATABASE_URL"] = f"sqlite:///{database}"
+    else:
+        server = os.environ["DATABASE_URL"].rpartition("/")[0]
+        environment["DATABASE_URL"] = f"{server}/{database}"
+    return environment
