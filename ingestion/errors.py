@@ -32,6 +32,10 @@ class OutOfSpace(TemporaryError):
     """The disk is full."""
 
 
+class LakeBusy(TemporaryError):
+    """Others held the lake's write lock for too long."""
+
+
 class PermanentError(IngestionError):
     """Another attempt would end the same way."""
 
@@ -62,3 +66,7 @@ class RefusedRange(PermanentError):
 
 class LeaseLost(PermanentError):
     """Another worker took the chunk over; this one must not write."""
+
+
+class BadRequest(PermanentError):
+    """A job that asks for something that does not exist."""

@@ -1,0 +1,215 @@
+"""The life of ingestion jobs: planned, handed out, settled, retried, cancelled, rescued."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Max, Q
+from django.utils import timezone
+
+from ingestion.errors import BadRequest
+from ingestion.models import (
+    ENDED_CHUNK_STATES,
+    Chunk,
+    ChunkState,
+    IngestionJob,
+    Symbol,
+)
+from ingestion.sources.files import CANDLE_DATASETS, DATASETS, INTERVALS, plan_files
+from liqheat_project.lib.runs import RunState
+
+DATASET_CHOICES = tuple(
+    name
+    for dataset in DATASETS
+    for name in (
+        [f"{dataset} {interval}" for interval in INTERVALS]
+        if dataset in CANDLE_DATASETS
+        else [dataset]
+    )
+)
+"""What a job can load: `aggTrades`, `klines 1m`, …, `metrics` (open interest)."""
+
+MAX_THROTTLE_MS = 60_000
+
+
+@transaction.atomic
+def create_job(
+    symbol: Symbol,
+    datasets: Sequence[str],
+    start_date: date,
+    end_date: date,
+    *,
+    source: str = IngestionJob.Source.ARCHIVE,
+    folder: str = "",
+    period: str = IngestionJob.Period.DAILY,
+    dry_run: bool = False,
+    reload: bool = False,
+    throttle_ms: int = 0,
+    requested_by: Any = None,
+) -> IngestionJob:
+    """Plan the loading of `datasets` (of DATASET_CHOICES) for the days `start_date` to `end_date`.
+
+    Raises RefusedRange or RefusedPath for dates and names that cannot be, BadRequest otherwise.
+    """
+    if not datasets or (unknown := set(datasets) - set(DATASET_CHOICES)):
+        named = ", ".join(sorted(unknown)) if datasets else "none"
+        raise BadRequest(f"Datasets must be among {', '.join(DATASET_CHOICES)}; given: {named}.")
+    if not 0 <= throttle_ms <= MAX_THROTTLE_MS:
+        raise BadRequest(f"The throttle must be from 0 to {MAX_THROTTLE_MS} ms.")
+    job = IngestionJob.objects.create(
+        symbol=symbol,
+        datasets=list(datasets),
+        start_date=start_date,
+        end_date=end_date,
+        source=source,
+        folder=folder,
+        period=period,
+        dry_run=dry_run,
+        reload=reload,
+        throttle_ms=throttle_ms,
+        requested_by=requested_by,
+    )
+    files = [
+        file
+        for name in dict.fromkeys(datasets)
+        for file in plan_files(symbol.name, *_parts(name), start_date, end_date, period)  # type: ignore[arg-type]
+    ]
+    chunks = [
+        Chunk(
+            job=job,
+            dataset=file.dataset,
+            interval=file.interval or "",
+            period=file.period,
+            start=file.start,
+        )
+        for file in files
+    ]
+    Chunk.objects.bulk_create(chunks, batch_size=500)
+    IngestionJob.objects.filter(pk=job.pk).update(steps_total=len(chunks))
+    job.refresh_from_db()
+    return job
+
+
+def run_again(job: IngestionJob, requested_by: Any = None) -> IngestionJob:
+    """A new job that asks for the same as `job`, files that are loaded already included."""
+    return create_job(
+        job.symbol,
+        job.datasets,
+        job.start_date,
+        job.end_date,
+        source=job.source,
+        folder=job.folder,
+        period=job.period,
+        dry_run=job.dry_run,
+        reload=True,
+        throttle_ms=job.throttle_ms,
+        requested_by=requested_by,
+    )
+
+
+@transaction.atomic
+def retry_failed(job: IngestionJob) -> list[int]:
+    """Make the failed and cancelled chunks pending again; returns their ids, to be sent."""
+    _locked(job)
+    again = job.chunks.filter(state__in=[ChunkState.FAILED, ChunkState.CANCELLED])
+    ids = list(again.values_list("pk", flat=True))
+    again.update(state=ChunkState.PENDING, attempts=0, reason="", retry_at=None, finished_at=None)
+    if ids:
+        IngestionJob.objects.filter(pk=job.pk).update(
+            state=RunState.RUNNING, error="", finished_at=None
+        )
+        settle(job)
+    return ids
+
+
+@transaction.atomic
+def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
+    """Take the unfinished chunks away from their workers; returns how many there were."""
+    _locked(job)
+    now = timezone.now()
+    count = job.chunks.exclude(state__in=ENDED_CHUNK_STATES).update(
+        state=ChunkState.CANCELLED, reason=reason, lease_token=None, finished_at=now
+    )
+    if not count:
+        return 0
+    settle(job)
+    return count
+
+
+@transaction.atomic
+def settle(job: IngestionJob) -> bool:
+    """Bring the job's state in line with its chunks; True when this ended the job."""
+    job = _locked(job)
+    counts = dict(job.chunks.values_list("state").annotate(Count("pk")).order_by())
+    ended = sum(counts.get(state, 0) for state in ENDED_CHUNK_STATES)
+    had_ended = job.has_ended
+    job.steps_total = sum(counts.values())
+    job.steps_done = ended
+    if ended < job.steps_total:
+        untouched = counts.get(ChunkState.PENDING, 0) == job.steps_total
+        job.state = RunState.QUEUED if untouched else RunState.RUNNING
+        job.finished_at = None
+    else:
+        job.state, job.error = _verdict(counts, job.steps_total)
+        if not had_ended:
+            job.finished_at = timezone.now()
+    if job.started_at is None and job.state != RunState.QUEUED:
+        job.started_at = timezone.now()
+    job.save(
+        update_fields=["steps_total", "steps_done", "state", "error", "started_at", "finished_at"]
+    )
+    return job.has_ended and not had_ended
+
+
+def sweep(now: datetime) -> list[int]:
+    """Ids of the chunks that somebody must be told of again, because their message may be lost.
+
+    Those whose worker gave no sign of life until its lease ran out, those whose next attempt is
+    due, and those that have been pending for long while nothing of their job runs.
+    """
+    grace = timedelta(seconds=settings.SWEEP_SECONDS)
+    active = Chunk.objects.filter(job__state__in=[RunState.QUEUED, RunState.RUNNING])
+    dead = Q(state=ChunkState.RUNNING, lease_until__lt=now)
+    due = Q(state=ChunkState.WAITING, retry_at__lt=now - grace)
+    ids = set(active.filter(dead | due).values_list("pk", flat=True))
+    for job in IngestionJob.objects.filter(state__in=[RunState.QUEUED, RunState.RUNNING]):
+        ids |= _forgotten_chunks(job, now)
+    return sorted(ids)
+
+
+def _forgotten_chunks(job: IngestionJob, now: datetime) -> set[int]:
+    """Pending chunks of a job in which nothing has moved for as long as a message may be under way.
+
+    A worker that is busy with other jobs keeps messages waiting; a message sent twice does no harm.
+    """
+    chunks = job.chunks.all()
+    if chunks.filter(state__in=[ChunkState.RUNNING, ChunkState.WAITING]).exists():
+        return set()
+    if not chunks.exclude(state__in=ENDED_CHUNK_STATES).exists():
+        settle(job)  # its worker died between its last chunk and this line
+        return set()
+    moved = chunks.aggregate(last=Max("finished_at"))["last"] or job.created_at
+    patience = timedelta(seconds=settings.CHUNK_LEASE_SECONDS)
+    if moved > now - patience:
+        return set()
+    return set(chunks.filter(state=ChunkState.PENDING).values_list("pk", flat=True))
+
+
+def _parts(name: str) -> tuple[str, str | None]:
+    dataset, _, interval = name.partition(" ")
+    return dataset, interval or None
+
+
+def _verdict(counts: dict[str, int], total: int) -> tuple[str, str]:
+    failed, cancelled = counts.get(ChunkState.FAILED, 0), counts.get(ChunkState.CANCELLED, 0)
+    if failed:
+        return RunState.FAILED, f"{failed} of {total} files failed"
+    if cancelled:
+        return RunState.CANCELLED, f"{cancelled} of {total} files were not loaded"
+    return RunState.SUCCEEDED, ""
+
+
+def _locked(job: IngestionJob) -> IngestionJob:
+    return IngestionJob.objects.select_for_update().get(pk=job.pk)

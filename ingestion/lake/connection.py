@@ -1,0 +1,237 @@
+"""One DuckDB per process with the lake attached, a cursor per thread, and the lake's write lock.
+
+A DuckDB connection survives neither a fork nor a second thread: used by two threads at once it
+gives wrong rows without an error. So everything here is opened lazily, per process and per thread.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import duckdb
+import psycopg
+
+from ingestion.errors import LakeBusy
+from ingestion.lake import schema
+
+ADVISORY_LOCK_KEY = 0x6C697168656174  # "liqheat"; one key for all writers of a PostgreSQL catalogue
+LOCK_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class LakeConfig:
+    """Where the lake is and what DuckDB may use.
+
+    `catalog_url` is `sqlite:///abs/path` or `postgresql://…`; `data_path` the folder of the Parquet
+    files; `temporary_path` takes what DuckDB spills above `memory_limit_mb`.
+    """
+
+    catalog_url: str
+    data_path: Path
+    temporary_path: Path
+    memory_limit_mb: int = 256
+    threads: int = 2
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.catalog_url.startswith("sqlite")
+
+    @property
+    def catalog_path(self) -> Path:
+        """File of a SQLite catalogue; always absolute, with three slashes in the URL or four."""
+        return Path("/" + unquote(urlsplit(self.catalog_url).path).lstrip("/"))
+
+    @property
+    def postgres_dsn(self) -> str:
+        """libpq's own key=value form, which DuckLake wants; it has no room for a URL."""
+        return psycopg.conninfo.make_conninfo(self.catalog_url)
+
+
+class Lake:
+    """An attachment to the lake; `read_only` ones cannot change it."""
+
+    def __init__(self, config: LakeConfig, read_only: bool) -> None:
+        self.config = config
+        self.read_only = read_only
+        self._local = threading.local()
+        self._database = self._open()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's cursor. The lake's tables are named `lake.…`.
+
+        It is not the default catalogue on purpose: every name in every statement would then be
+        looked up in the catalogue's database first, some 4 ms a statement.
+        """
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._database.cursor()
+        return self._local.cursor
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All statements inside see one snapshot of the lake; on an error nothing is kept."""
+        cursor = self.cursor()
+        cursor.execute("BEGIN")
+        try:
+            yield cursor
+            cursor.execute("COMMIT")
+        except BaseException:
+            _rollback(cursor)
+            raise
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        config = self.config
+        config.temporary_path.mkdir(parents=True, exist_ok=True)
+        database = duckdb.connect(
+            config={
+                "memory_limit": f"{config.memory_limit_mb}MB",
+                "threads": str(config.threads),
+                "temp_directory": str(config.temporary_path),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        database.execute("SET TimeZone = 'UTC'")
+        for name in ("ducklake", "sqlite_scanner" if config.is_sqlite else "postgres_scanner"):
+            database.execute(f"LOAD {_quoted(str(_extension_file(name)))}")
+        database.execute("SET ducklake_max_retry_count = 100")
+        if self.read_only:
+            database.execute(_attach_statement(config, read_only=True))
+        else:
+            # The first attachments race to create the catalogue unless they take turns.
+            with write_lock(config):
+                config.data_path.mkdir(parents=True, exist_ok=True)
+                if config.is_sqlite:
+                    config.catalog_path.parent.mkdir(parents=True, exist_ok=True)
+                database.execute(_attach_statement(config, read_only=False))
+                schema.create(database)
+        return database
+
+
+@contextmanager
+def write_lock(config: LakeConfig, timeout: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
+    """The lock that every commit to the lake and all of its maintenance takes.
+
+    DuckLake itself does not retry a locked SQLite catalogue, and on PostgreSQL writers of different
+    symbols conflict per table. Raises `LakeBusy` when others hold it for longer than `timeout` s.
+    """
+    lock = _file_lock(config, timeout) if config.is_sqlite else _advisory_lock(config, timeout)
+    with lock:
+        yield
+
+
+@contextmanager
+def _file_lock(config: LakeConfig, timeout: float) -> Iterator[None]:
+    path = config.catalog_path.with_name(config.catalog_path.name + ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + timeout
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise LakeBusy(f"others held {path} for {timeout:.0f} s") from None
+                time.sleep(0.01)
+        yield  # closing the file releases the lock, and so does the kernel when a process dies
+
+
+@contextmanager
+def _advisory_lock(config: LakeConfig, timeout: float) -> Iterator[None]:
+    with psycopg.connect(config.catalog_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT set_config('lock_timeout', %s, false)", [f"{int(timeout * 1000)}ms"]
+        )
+        try:
+            connection.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK_KEY])
+        except psycopg.errors.LockNotAvailable as error:
+            raise LakeBusy(f"others held the lake's lock for {timeout:.0f} s") from error
+        yield  # closing the connection releases the lock
+
+
+_config: LakeConfig | None = None
+_open_lakes: dict[tuple[int, bool], Lake] = {}
+_open_guard = threading.Lock()
+
+
+def configure(config: LakeConfig) -> None:
+    """Say where the lake is. The application does so once; tests do it for a lake of their own."""
+    global _config
+    _config = config
+    _open_lakes.clear()
+
+
+def reader() -> Lake:
+    """This process's read-only lake."""
+    return _opened(read_only=True)
+
+
+def writer() -> Lake:
+    """This process's writable lake."""
+    return _opened(read_only=False)
+
+
+def _opened(read_only: bool) -> Lake:
+    if _config is None:
+        raise RuntimeError("ingestion.lake.configure() was not called")
+    key = (os.getpid(), read_only)
+    with _open_guard:
+        if key not in _open_lakes:
+            if read_only and not _catalog_exists(_config):
+                Lake(_config, read_only=False)
+            _open_lakes[key] = Lake(_config, read_only)
+        return _open_lakes[key]
+
+
+def _catalog_exists(config: LakeConfig) -> bool:
+    if config.is_sqlite:
+        if not config.catalog_path.is_file():
+            return False
+        with write_lock(config):  # a creator holds it until the last table stands
+            return True
+    with write_lock(config), psycopg.connect(config.catalog_url) as connection:
+        row = connection.execute("SELECT to_regclass('ducklake_metadata')").fetchone()
+        return row is not None and row[0] is not None
+
+
+def _attach_statement(config: LakeConfig, read_only: bool) -> str:
+    options = [f"DATA_PATH {_quoted(str(config.data_path) + '/')}"]
+    if read_only:
+        options.append("READ_ONLY")
+    else:
+        options.append(f"DATA_INLINING_ROW_LIMIT {schema.INLINING_ROW_LIMIT}")
+    if config.is_sqlite:
+        target = f"ducklake:sqlite:{config.catalog_path}"
+        options += ["META_BUSY_TIMEOUT 30000"] + ([] if read_only else ["META_JOURNAL_MODE 'WAL'"])
+    else:
+        target = f"ducklake:postgres:{config.postgres_dsn}"
+    return f"ATTACH {_quoted(target)} AS lake ({', '.join(options)})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _extension_file(name: str) -> Path:
+    spec = find_spec(f"duckdb_extension_{name}")
+    folders = spec.submodule_search_locations if spec else None
+    found = sorted(Path(folders[0]).glob("extensions/*/*.duckdb_extension")) if folders else []
+    if not found:
+        raise RuntimeError(
+            f"DuckDB's extension {name} is not installed; run pip install -r requirements.txt"
+        )
+    return found[-1]
+
+
+def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
+    try:
+        cursor.execute("ROLLBACK")
+    except duckdb.TransactionException:
+        return  # the failing statement had ended the transaction already

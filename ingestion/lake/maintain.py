@@ -1,0 +1,37 @@
+"""Keeping the lake fast and small. All of it takes the write lock."""
+
+from ingestion.lake.connection import Lake, write_lock
+from ingestion.lake.schema import CANDLES, MARK_PRICE_CANDLES, OPEN_INTEREST
+
+MERGED_TABLES = (OPEN_INTEREST, *CANDLES.values(), *MARK_PRICE_CANDLES.values())
+"""Tables of many small files. aggTrades stay one file a day: a day is replaced by dropping it."""
+
+
+def merge_small_files(lake: Lake) -> None:
+    """Write the small files of candles and open interest together, per symbol.
+
+    A window read from one file a symbol takes a tenth of the time that one file a day takes.
+    """
+    cursor = lake.cursor()
+    with write_lock(lake.config):
+        cursor.execute("CALL ducklake_flush_inlined_data('lake')")
+        for table in MERGED_TABLES:
+            cursor.execute(f"CALL ducklake_merge_adjacent_files('lake', '{table.plain_name}')")
+
+
+def free_disk(lake: Lake, undo_days: int) -> None:
+    """Forget states older than `undo_days` and delete the files that no state needs any more.
+
+    Files younger than a day stay: one of them may be in flight, staged by a writer that has not
+    committed yet.
+    """
+    cursor = lake.cursor()
+    with write_lock(lake.config):
+        cursor.execute(
+            "CALL ducklake_expire_snapshots('lake', "
+            f"older_than => now()::TIMESTAMP - to_days({int(undo_days)}))"
+        )
+        for function in ("ducklake_cleanup_old_files", "ducklake_delete_orphaned_files"):
+            cursor.execute(
+                f"CALL {function}('lake', older_than => now()::TIMESTAMP - INTERVAL 1 DAY)"
+            )

@@ -1,0 +1,210 @@
+"""A staged CSV becomes a temporary table of good rows and a table of what had to be set aside.
+
+Typed reading, checks and conversion are one pass of DuckDB over the file. Nothing is dropped: a row
+that cannot be read, or whose content contradicts its file, is quarantined with the reason and its
+text; only an exact repetition of a row is removed, and counted.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from ingestion.errors import BadFormat
+from ingestion.lake.schema import MarketTable, table_of
+from ingestion.sources import formats
+from ingestion.sources.files import ArchiveFile
+
+QUARANTINE_LIMIT_SHARE = 0.2
+"""A file with a larger share of bad rows than this is refused whole: something else is wrong."""
+
+_TYPES = {
+    "agg_trade_id": "BIGINT",
+    "first_trade_id": "BIGINT",
+    "last_trade_id": "BIGINT",
+    "transact_time": "BIGINT",
+    "is_buyer_maker": "BOOLEAN",
+    "open_time": "BIGINT",
+    "close_time": "BIGINT",
+    "count": "BIGINT",
+    "create_time": "VARCHAR",
+    "symbol": "VARCHAR",
+}
+_TEXT_COLUMNS = frozenset({"ignore"})
+_INTERVAL_MINUTES = {"1m": 1, "5m": 5, "15m": 15}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class ParsedFile:
+    """What one file holds: good rows in the temporary table `rows_table`, counts of the rest."""
+
+    file: ArchiveFile
+    table: MarketTable
+    rows_table: str
+    rows: int
+    quarantined: int
+    duplicates: int
+
+    @property
+    def bad_rows_table(self) -> str:
+        return f"{self.rows_table}_bad"
+
+
+def parse(
+    cursor: duckdb.DuckDBPyConnection, csv_path: Path, file: ArchiveFile, name: str
+) -> ParsedFile:
+    """Read `csv_path` as the archive's `file` into the temporary tables `name` and `name`_bad.
+
+    Raises BadFormat when a column is missing, when nothing in the file is readable, or when more
+    than QUARANTINE_LIMIT_SHARE of its rows are bad.
+    """
+    with csv_path.open(encoding="utf-8", errors="replace") as lines:
+        layout = formats.read_layout(lines.readline(10_000), file.dataset)
+    table = table_of(file.dataset, file.interval or "")
+    parsed = ParsedFile(file, table, name, 0, 0, 0)
+    try:
+        _read_rows(cursor, csv_path, layout, file, name)
+        good, distinct, bad = _counts(cursor, parsed)
+        total = good + bad
+        if good != distinct:
+            _set_doubled_rows_aside(cursor, parsed)
+            good, _, bad = _counts(cursor, parsed)
+        if bad:
+            _set_bad_rows_aside(cursor, parsed)
+        if not good or bad > QUARANTINE_LIMIT_SHARE * (good + bad):
+            raise BadFormat(_why_refused(cursor, parsed, good, bad))
+    except BaseException:
+        drop(cursor, parsed)
+        raise
+    return ParsedFile(file, table, name, good, bad, duplicates=total - good - bad)
+
+
+def drop(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> None:
+    """Free the temporary tables of a parsed file."""
+    for suffix in ("", "_bad", "_rejects", "_scans"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{parsed.rows_table}{suffix}")
+
+
+def _read_rows(
+    cursor: duckdb.DuckDBPyConnection,
+    csv_path: Path,
+    layout: formats.Layout,
+    file: ArchiveFile,
+    name: str,
+) -> None:
+    columns = {
+        column: "VARCHAR"
+        if column.startswith("extra_") or column in _TEXT_COLUMNS
+        else _TYPES.get(column, "DOUBLE")
+        for column in layout.names
+    }
+    used = [column for column in columns if column in formats.COLUMNS[file.dataset]]
+    placeholders = formats.PLACEHOLDER_COLUMNS.get(file.dataset, frozenset()) - {"volume"}
+    values = [f"NULL AS {column}" if column in placeholders else column for column in used]
+    try:
+        cursor.execute(
+            f"""
+            CREATE TEMP TABLE {name} AS
+            WITH csv AS (
+                SELECT {", ".join(values)}
+                FROM read_csv($path, columns = $columns, header = $header, delim = ',',
+                              quote = '"', auto_detect = false, store_rejects = true,
+                              rejects_table = '{name}_rejects', rejects_scan = '{name}_scans'))
+            {_select_of(file.dataset)}
+            """,
+            {"path": str(csv_path), "columns": columns, "header": layout.has_header}
+            | _values_of(file),
+        )
+    except duckdb.InvalidInputException as error:
+        raise BadFormat(f"{file.name} cannot be read as CSV: {error}") from error
+
+
+@cache
+def _select_of(dataset: str) -> str:
+    sql_name = "klines" if dataset == "markPriceKlines" else dataset
+    return (Path(__file__).parent / "sql" / f"{sql_name}.sql").read_text()
+
+
+def _values_of(file: ArchiveFile) -> dict[str, object]:
+    start, until = formats.row_range(file)
+    values: dict[str, object] = {
+        "symbol": file.symbol,
+        "from": (start - _EPOCH) // _MICROSECOND,
+        "until": (until - _EPOCH) // _MICROSECOND,
+    }
+    if file.dataset == "metrics":
+        values["label_shift"] = formats.open_interest_label_shift(file) // _MICROSECOND
+    else:
+        values["microseconds_from"] = formats.MICROSECONDS_FROM
+    if file.interval:
+        values["interval"] = _INTERVAL_MINUTES[file.interval] * 60_000_000
+    return values
+
+
+def _counts(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> tuple[int, int, int]:
+    """Good rows, distinct keys among them, bad rows."""
+    name, key = parsed.rows_table, parsed.table.key
+    row = cursor.execute(
+        f"""
+        SELECT count(*) FILTER (reason IS NULL),
+               count(DISTINCT {key}) FILTER (reason IS NULL),
+               count(reason) + (SELECT count(DISTINCT line) FROM temp.{name}_rejects)
+        FROM temp.{name}
+        """
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
+def _set_doubled_rows_aside(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> None:
+    """Remove exact repetitions; of rows that share a key but differ, all but the first are bad."""
+    name, key = parsed.rows_table, parsed.table.key
+    columns = cursor.execute(
+        f"SELECT name FROM pragma_table_info('temp.{name}') WHERE name NOT IN ('reason', 'raw')"
+    ).fetchall()
+    content = ", ".join(column for (column,) in columns)
+    cursor.execute(
+        f"""
+        DELETE FROM temp.{name} WHERE reason IS NULL AND rowid NOT IN (
+            SELECT min(rowid) FROM temp.{name} WHERE reason IS NULL GROUP BY {content})
+        """
+    )
+    cursor.execute(
+        f"""
+        UPDATE temp.{name} SET reason = '{key} stands twice with different content',
+                               raw = concat_ws(',', {content})
+        WHERE reason IS NULL AND rowid NOT IN (
+            SELECT min(rowid) FROM temp.{name} WHERE reason IS NULL GROUP BY {key})
+        """
+    )
+
+
+def _set_bad_rows_aside(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> None:
+    name = parsed.rows_table
+    cursor.execute(
+        f"""
+        CREATE TEMP TABLE {parsed.bad_rows_table} AS
+        SELECT NULL::BIGINT AS line, reason, left(raw, 1000) AS raw
+        FROM temp.{name} WHERE reason IS NOT NULL
+        UNION ALL
+        SELECT line, min(error_message), left(min(csv_line), 1000)
+        FROM temp.{name}_rejects GROUP BY line
+        """
+    )
+
+
+def _why_refused(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile, rows: int, bad: int) -> str:
+    if not rows and not bad:
+        return f"{parsed.file.name} holds no rows"
+    first = cursor.execute(
+        f"SELECT coalesce('line ' || line || ': ', '') || reason || ' (' || raw || ')' "
+        f"FROM temp.{parsed.bad_rows_table} ORDER BY line LIMIT 1"
+    ).fetchone()
+    return (
+        f"{bad:,} of {rows + bad:,} rows of {parsed.file.name} are bad, which is too many to trust "
+        f"the rest; the first: {first[0] if first else 'unknown'}"
+    )

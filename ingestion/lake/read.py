@@ -1,0 +1,188 @@
+"""What the rest of the project reads from the lake: NumPy arrays and small summaries.
+
+Instants go in and come out as int64 milliseconds since the epoch, UTC; ranges are half-open.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import numpy as np
+
+from ingestion.lake.connection import reader
+from ingestion.lake.schema import (
+    CANDLES,
+    LEDGER,
+    MARK_PRICE_CANDLES,
+    MARKET_TABLES,
+    OPEN_INTEREST,
+    QUARANTINE,
+    MarketTable,
+)
+
+Arrays = dict[str, np.ndarray]
+
+INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000}
+"""Candle intervals that are loaded, finest first."""
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """A line of the ledger: a file of the archive whose rows are in the lake."""
+
+    symbol: str
+    dataset: str
+    interval: str
+    range_start: datetime
+    range_end: datetime
+    origin: str
+    sha256: str
+    verified: bool
+    rows: int
+    quarantined: int
+    duplicates: int
+    chunk_id: int
+    loaded_at: datetime
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """First and last instant of a symbol's rows in one table (ms), and how many there are."""
+
+    table: str
+    rows: int
+    first_ms: int
+    last_ms: int
+
+
+@contextmanager
+def snapshot() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A cursor for which the lake stands still: all reads inside see the same state."""
+    with reader().transaction() as cursor:
+        yield cursor
+
+
+def candles(
+    cursor: duckdb.DuckDBPyConnection,
+    symbol: str,
+    interval: str,
+    start_ms: int,
+    end_ms: int,
+    mark_price: bool = False,
+) -> Arrays:
+    """Candles that open in [start, end), in order of time.
+
+    Arrays of equal length: open_time (int64 ms), open, high, low, close, volume (contracts),
+    quote_volume (USDT), taker_buy_volume, taker_buy_quote_volume (float64), count (int64).
+    What the archive does not know is NaN. `mark_price` gives the mark price's own candles.
+    """
+    table = (MARK_PRICE_CANDLES if mark_price else CANDLES)[interval]
+    return _arrays(
+        cursor.execute(
+            f"""
+            SELECT epoch_ms(open_time) AS open_time, open, high, low, close, volume,
+                   coalesce(quote_volume, 'nan') AS quote_volume,
+                   coalesce(taker_buy_volume, 'nan') AS taker_buy_volume,
+                   coalesce(taker_buy_quote_volume, 'nan') AS taker_buy_quote_volume,
+                   coalesce(count, 0) AS count
+            FROM {table.name}
+            WHERE symbol = ? AND open_time >= make_timestamp_ms(?)
+              AND open_time < make_timestamp_ms(?)
+            ORDER BY open_time
+            """,
+            [symbol, start_ms, end_ms],
+        )
+    )
+
+
+def open_interest(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, start_ms: int, end_ms: int
+) -> Arrays:
+    """Open interest valid in [start, end): time (int64 ms), contracts, value (USDT; float64)."""
+    return _arrays(
+        cursor.execute(
+            f"""
+            SELECT epoch_ms(timestamp) AS time, open_interest_contracts AS contracts,
+                   coalesce(open_interest_value, 'nan') AS value
+            FROM {OPEN_INTEREST.name}
+            WHERE symbol = ? AND timestamp >= make_timestamp_ms(?)
+              AND timestamp < make_timestamp_ms(?)
+            ORDER BY timestamp
+            """,
+            [symbol, start_ms, end_ms],
+        )
+    )
+
+
+def coverage(cursor: duckdb.DuckDBPyConnection, symbol: str) -> dict[str, Coverage]:
+    """What the lake holds of a symbol, by plain table name; empty tables are left out."""
+    selects = " UNION ALL ".join(
+        f"SELECT '{table.plain_name}' AS name, count(*), epoch_ms(min({table.time})), "
+        f"epoch_ms(max({table.time})) FROM {table.name} WHERE symbol = $symbol"
+        for table in MARKET_TABLES
+    )
+    rows = cursor.execute(selects, {"symbol": symbol}).fetchall()
+    return {row[0]: Coverage(*row) for row in rows if row[1]}
+
+
+def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | None:
+    """The finest candle interval of which the lake holds anything for the symbol."""
+    for interval in INTERVAL_MS:
+        table = CANDLES[interval]
+        found = cursor.execute(
+            f"SELECT 1 FROM {table.name} WHERE symbol = ? LIMIT 1", [symbol]
+        ).fetchone()
+        if found:
+            return interval
+    return None
+
+
+def loaded_files(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, dataset: str | None = None
+) -> list[LoadedFile]:
+    """The ledger of a symbol, or of one of its datasets, in order of time."""
+    rows = cursor.execute(
+        f"SELECT * FROM {LEDGER} WHERE symbol = $symbol "
+        "AND ($dataset IS NULL OR dataset = $dataset) "
+        "ORDER BY dataset, candle_interval, range_start",
+        {"symbol": symbol, "dataset": dataset},
+    ).fetchall()
+    return [LoadedFile(*row) for row in rows]
+
+
+def quarantined_rows(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, limit: int = 100
+) -> list[dict[str, object]]:
+    """Rows set aside while loading a symbol: where they stood, why, and their text."""
+    return (
+        cursor.execute(
+            f"SELECT * FROM {QUARANTINE} WHERE symbol = ? ORDER BY range_start, line LIMIT ?",
+            [symbol, limit],
+        )
+        .df()
+        .to_dict("records")
+    )
+
+
+def version(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Number of the lake's newest state; any commit raises it."""
+    row = cursor.execute("FROM ducklake_current_snapshot('lake')").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def row_counts(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, tables: tuple[MarketTable, ...] = MARKET_TABLES
+) -> dict[str, int]:
+    """Rows of a symbol in each table, by table name without the lake's."""
+    selects = " UNION ALL ".join(
+        f"SELECT '{table.plain_name}', count(*) FROM {table.name} WHERE symbol = $symbol"
+        for table in tables
+    )
+    return dict(cursor.execute(selects, {"symbol": symbol}).fetchall())
+
+
+def _arrays(result: duckdb.DuckDBPyConnection) -> Arrays:
+    return {name: np.asarray(values) for name, values in result.fetchnumpy().items()}

@@ -1,0 +1,102 @@
+"""The lake's tables."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+INLINING_ROW_LIMIT = 1000  # smaller inserts stay in the catalogue until they are flushed
+INTERVALS = ("1m", "5m", "15m")
+
+_TRADE_COLUMNS = """
+    symbol VARCHAR, agg_trade_id BIGINT, timestamp TIMESTAMP, price DOUBLE, quantity DOUBLE,
+    first_trade_id BIGINT, last_trade_id BIGINT, is_buyer_maker BOOLEAN"""
+_CANDLE_COLUMNS = """
+    symbol VARCHAR, open_time TIMESTAMP, open DOUBLE, high DOUBLE, low DOUBLE, close DOUBLE,
+    volume DOUBLE, close_time TIMESTAMP, quote_volume DOUBLE, count BIGINT,
+    taker_buy_volume DOUBLE, taker_buy_quote_volume DOUBLE"""
+_OPEN_INTEREST_COLUMNS = """
+    symbol VARCHAR, timestamp TIMESTAMP, open_interest_contracts DOUBLE,
+    open_interest_value DOUBLE, source VARCHAR"""
+_LIQUIDATION_COLUMNS = """
+    symbol VARCHAR, timestamp TIMESTAMP, side VARCHAR, price DOUBLE, average_price DOUBLE,
+    quantity DOUBLE, source VARCHAR"""
+_LEDGER_COLUMNS = """
+    symbol VARCHAR, dataset VARCHAR, candle_interval VARCHAR, range_start TIMESTAMP,
+    range_end TIMESTAMP, origin VARCHAR, sha256 VARCHAR, verified BOOLEAN, row_count BIGINT,
+    quarantined BIGINT, duplicates BIGINT, chunk_id BIGINT, loaded_at TIMESTAMP"""
+_QUARANTINE_COLUMNS = """
+    symbol VARCHAR, dataset VARCHAR, candle_interval VARCHAR, range_start TIMESTAMP,
+    origin VARCHAR, line BIGINT, reason VARCHAR, raw VARCHAR"""
+
+
+@dataclass(frozen=True)
+class MarketTable:
+    """A table of market data: `time` bounds the ranges of its rows, `key` is unique in it."""
+
+    plain_name: str
+    columns: str
+    time: str
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The name with the lake's, as statements use it."""
+        return f"lake.{self.plain_name}"
+
+
+TRADES = MarketTable("aggtrades_history", _TRADE_COLUMNS, "timestamp", "agg_trade_id")
+OPEN_INTEREST = MarketTable(
+    "open_interest_history", _OPEN_INTEREST_COLUMNS, "timestamp", "timestamp"
+)
+CANDLES = {
+    interval: MarketTable(f"klines_{interval}_history", _CANDLE_COLUMNS, "open_time", "open_time")
+    for interval in INTERVALS
+}
+MARK_PRICE_CANDLES = {
+    interval: MarketTable(
+        f"mark_price_klines_{interval}_history", _CANDLE_COLUMNS, "open_time", "open_time"
+    )
+    for interval in INTERVALS
+}
+LIQUIDATIONS = MarketTable("liquidation_events", _LIQUIDATION_COLUMNS, "timestamp", "timestamp")
+
+MARKET_TABLES = (
+    TRADES,
+    OPEN_INTEREST,
+    *CANDLES.values(),
+    *MARK_PRICE_CANDLES.values(),
+    LIQUIDATIONS,
+)
+LEDGER = "lake.loaded_files"
+QUARANTINE = "lake.quarantined_rows"
+
+
+def table_of(dataset: str, interval: str) -> MarketTable:
+    """The table that a dataset of the archive is loaded into; KeyError where there is none."""
+    if dataset == "klines":
+        return CANDLES[interval]
+    if dataset == "markPriceKlines":
+        return MARK_PRICE_CANDLES[interval]
+    return {"aggTrades": TRADES, "metrics": OPEN_INTEREST}[dataset]
+
+
+def create(database: duckdb.DuckDBPyConnection) -> None:
+    """Make what is missing of the lake's tables, partitioned by symbol. Needs the write lock."""
+    present = {
+        name
+        for (name,) in database.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+        ).fetchall()
+    }
+    if not present:
+        database.execute("CALL lake.set_option('parquet_compression', 'zstd')")
+    missing = [table for table in MARKET_TABLES if table.plain_name not in present]
+    if not missing and len(present) == len(MARKET_TABLES) + 2:
+        return
+    database.execute("BEGIN")
+    for table in missing:
+        database.execute(f"CREATE TABLE {table.name} ({table.columns})")
+        database.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY (symbol)")
+    database.execute(f"CREATE TABLE IF NOT EXISTS {LEDGER} ({_LEDGER_COLUMNS})")
+    database.execute(f"CREATE TABLE IF NOT EXISTS {QUARANTINE} ({_QUARANTINE_COLUMNS})")
+    database.execute("COMMIT")

@@ -1,0 +1,213 @@
+"""The use case: a leased batch of archive files goes from its source into the lake."""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from django.conf import settings
+from django.utils import timezone
+
+from ingestion import jobs, lake, lease
+from ingestion.errors import IngestionError, LeaseLost, TemporaryError
+from ingestion.lake.parse import drop, parse
+from ingestion.lake.read import LoadedFile, loaded_files
+from ingestion.lake.write import Load, replace_files
+from ingestion.lease import Lease
+from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
+from ingestion.sources.archive import ArchiveSource
+from ingestion.sources.folder import FolderSource
+from ingestion.sources.staging import Source
+
+LONGEST_BACKOFF_SECONDS = 600.0
+MEGABYTE = 1_000_000
+
+Ledger = dict[tuple[datetime, datetime], LoadedFile]
+
+
+@dataclass
+class Outcome:
+    """What the caller must see to: chunks to be tried again after so many seconds, and whether the
+    job ended with this batch."""
+
+    retries: dict[int, float] = field(default_factory=dict)
+    job_ended: bool = False
+
+
+def load_chunk(chunk_id: int) -> Outcome:
+    """Load a chunk, and the waiting neighbours its lease includes.
+
+    Idempotent: a chunk that is done, cancelled or in another worker's hands is left alone. Every
+    file ends in a state with a reason; one that fails does not keep its neighbours from loading.
+    """
+    held = lease.take(chunk_id)
+    outcome = Outcome()
+    if held is not None:
+        try:
+            with held.kept_alive():
+                _load_batch(held, outcome)
+        except Exception as error:
+            for chunk in held.chunks:
+                _end_attempt(held, chunk, TemporaryError(f"unexpected: {error!r}"), outcome)
+            raise
+    job = held.chunks[0].job if held else Chunk.objects.get(pk=chunk_id).job
+    outcome.job_ended = jobs.settle(job)
+    return outcome
+
+
+def run_here(job: IngestionJob, report: Callable[[IngestionJob], None]) -> None:
+    """Load a job in this process until it has ended, later attempts included."""
+    unfinished = job.chunks.exclude(state__in=ENDED_CHUNK_STATES)
+    while ids := list(unfinished.values_list("pk", flat=True)):
+        for chunk_id in ids:
+            load_chunk(chunk_id)
+            job.refresh_from_db()
+            report(job)
+        if unfinished.exists():
+            time.sleep(0.2)
+    lake.merge_small_files(lake.writer())
+
+
+def source_of(job: IngestionJob) -> AbstractContextManager[Source]:
+    """The source that a job reads: the public archive, or its local folder."""
+    max_bytes = settings.ARCHIVE_MAX_FILE_MB * MEGABYTE
+    if job.source == IngestionJob.Source.FOLDER:
+        return nullcontext(FolderSource(Path(job.folder), max_bytes=max_bytes))
+    return ArchiveSource(
+        settings.ARCHIVE_BASE_URL, timeout=settings.ARCHIVE_TIMEOUT_SECONDS, max_bytes=max_bytes
+    )
+
+
+def _load_batch(held: Lease, outcome: Outcome) -> None:
+    job = held.chunks[0].job
+    staging = settings.VAR_DIR / "staging"
+    staging.mkdir(parents=True, exist_ok=True)
+    cursor = lake.writer().cursor()
+    loads: dict[int, Load] = {}
+    with TemporaryDirectory(dir=staging) as directory, source_of(job) as source:
+        ledger = _ledger(held.chunks[0])
+        try:
+            for chunk in held.chunks:
+                time.sleep(job.throttle_ms / 1000)
+                try:
+                    load = _prepare(held, chunk, source, Path(directory), ledger)
+                except IngestionError as error:
+                    _end_attempt(held, chunk, error, outcome)
+                else:
+                    if load:
+                        loads[chunk.pk] = load
+            _finish(held, loads, outcome)
+        finally:
+            for load in loads.values():
+                drop(cursor, load.parsed)
+
+
+def _prepare(
+    held: Lease, chunk: Chunk, source: Source, directory: Path, ledger: Ledger
+) -> Load | None:
+    """Fetch and parse one file; None when it turned out to be in the lake already."""
+    file = chunk.file
+    known = ledger.get((_naive(file.start_instant), _naive(file.end_instant)))
+    if known and known.sha256 == source.expected_checksum(file):
+        _end_unchanged(held, chunk, known)
+        return None
+    staged = source.fetch(
+        file, directory, lambda done, total: held.report_bytes(chunk, done, total)
+    )
+    held.report_bytes(chunk, staged.source_bytes, staged.source_bytes)
+    if known and known.sha256 == staged.sha256:
+        _end_unchanged(held, chunk, known)
+        staged.csv_path.unlink()
+        return None
+    parsed = parse(lake.writer().cursor(), staged.csv_path, file, f"chunk_{chunk.pk}")
+    staged.csv_path.unlink()
+    return Load(parsed, staged.origin, staged.sha256, staged.verified, chunk.pk)
+
+
+def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
+    """Write what was parsed in one commit, or only report it for a dry run."""
+    chunks = [chunk for chunk in held.chunks if chunk.pk in loads]
+    if not chunks:
+        return
+    dry_run = chunks[0].job.dry_run
+    if not dry_run:
+        try:
+            replace_files(
+                lake.writer(), list(loads.values()), lambda: held.is_held(chunks), timezone.now()
+            )
+        except IngestionError as error:
+            for chunk in chunks:
+                _end_attempt(held, chunk, error, outcome)
+            return
+    for chunk in chunks:
+        load = loads[chunk.pk]
+        held.end(
+            chunk,
+            ChunkState.CHECKED if dry_run else ChunkState.LOADED,
+            rows=load.parsed.rows,
+            quarantined=load.parsed.quarantined,
+            duplicates=load.parsed.duplicates,
+            sha256=load.sha256,
+            verified=load.verified,
+            origin=load.origin,
+            reason="",
+        )
+
+
+def _end_unchanged(held: Lease, chunk: Chunk, known: LoadedFile) -> None:
+    """The lake holds this very file: by an earlier attempt at this chunk, or by another job."""
+    own = known.chunk_id == chunk.pk
+    held.end(
+        chunk,
+        ChunkState.LOADED if own else ChunkState.UNCHANGED,
+        rows=known.rows if own else 0,
+        quarantined=known.quarantined if own else 0,
+        duplicates=known.duplicates if own else 0,
+        sha256=known.sha256,
+        verified=known.verified,
+        origin=known.origin,
+        reason=""
+        if own
+        else f"the same file has been in the lake since {known.loaded_at:%Y-%m-%d %H:%M} UTC "
+        f"({known.rows:,} rows)",
+    )
+
+
+def _end_attempt(held: Lease, chunk: Chunk, error: IngestionError, outcome: Outcome) -> None:
+    if isinstance(error, LeaseLost):
+        return
+    if not isinstance(error, TemporaryError) or chunk.attempts >= settings.CHUNK_MAX_ATTEMPTS:
+        held.end(chunk, ChunkState.FAILED, reason=str(error))
+        return
+    delay = max(_backoff(chunk.attempts), getattr(error, "retry_after", None) or 0)
+    retry_at = timezone.now() + timedelta(seconds=delay)
+    held.end(chunk, ChunkState.WAITING, reason=str(error), retry_at=retry_at)
+    outcome.retries[chunk.pk] = delay
+
+
+def _backoff(attempts: int) -> float:
+    longest = min(settings.RETRY_BACKOFF_SECONDS * 2 ** (attempts - 1), LONGEST_BACKOFF_SECONDS)
+    return longest * random.uniform(0.75, 1.0)  # noqa: S311 - spreads the attempts, no secret
+
+
+def _ledger(chunk: Chunk) -> Ledger:
+    job = chunk.job
+    own = None
+    if job.reload or job.dry_run:
+        # What earlier attempts at this very job committed still counts: a task that is delivered
+        # twice must not load twice.
+        own = set(job.chunks.values_list("pk", flat=True))
+    lines = loaded_files(lake.writer().cursor(), job.symbol.name, chunk.dataset)
+    return {
+        (line.range_start, line.range_end): line
+        for line in lines
+        if line.interval == chunk.interval and (own is None or line.chunk_id in own)
+    }
+
+
+def _naive(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=None)

@@ -1,0 +1,180 @@
+"""Symbols, ingestion jobs and their chunks."""
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Sum
+from django.utils import timezone
+
+from ingestion.sources.files import ArchiveFile
+from liqheat_project.lib.runs import AbstractRun
+
+
+class Symbol(models.Model):
+    """A Binance USD-M futures symbol that this installation knows.
+
+    Data can be loaded for any registered symbol; the API and the page serve the enabled ones.
+    """
+
+    name = models.CharField(
+        max_length=30,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"\A[A-Z0-9_]{2,30}\Z", "2 to 30 capital letters, digits or underscores."
+            )
+        ],
+        help_text="as Binance writes it, such as ETHUSDT or 1000PEPEUSDT",
+    )
+    tick_size = models.DecimalField(
+        max_digits=20,
+        decimal_places=10,
+        validators=[MinValueValidator(Decimal("0.0000000001"))],
+        help_text="smallest step of the price in USDT (PRICE_FILTER.tickSize of exchangeInfo)",
+    )
+    enabled = models.BooleanField(
+        default=False, help_text="whether the API and the page serve this symbol"
+    )
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        permissions = [
+            ("load_data", "Can load data into the lake"),
+            ("roll_back", "Can roll back a symbol"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IngestionJob(AbstractRun):
+    """A request to load some days of a symbol's datasets; one chunk for every archive file."""
+
+    class Source(models.TextChoices):
+        ARCHIVE = "archive", "Public archive"
+        FOLDER = "folder", "Local folder"
+
+    class Period(models.TextChoices):
+        DAILY = "daily", "Daily files"
+        MONTHLY = "monthly", "Monthly files"
+
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="jobs")
+    datasets = models.JSONField(default=list, help_text='such as ["aggTrades", "klines 15m"]')
+    start_date = models.DateField()
+    end_date = models.DateField(help_text="the last day, included")
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.ARCHIVE)
+    folder = models.CharField(max_length=500, blank=True)
+    period = models.CharField(max_length=10, choices=Period.choices, default=Period.DAILY)
+    dry_run = models.BooleanField(
+        default=False, help_text="fetch, verify and check every file, but write nothing"
+    )
+    reload = models.BooleanField(
+        default=False, help_text="load files again that are in the lake already"
+    )
+    throttle_ms = models.PositiveIntegerField(
+        default=0, help_text="pause before each file, in milliseconds"
+    )
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {', '.join(self.datasets)} {self.start_date} to {self.end_date}"
+
+    def totals(self) -> dict[str, int]:
+        """Sums over the chunks: rows, bytes, quarantined, duplicates."""
+        sums = self.chunks.aggregate(
+            rows=Sum("rows"),
+            bytes=Sum("bytes_done"),
+            quarantined=Sum("quarantined"),
+            duplicates=Sum("duplicates"),
+        )
+        return {name: value or 0 for name, value in sums.items()}
+
+
+class ChunkState(models.TextChoices):
+    PENDING = "pending", "Pending"
+    RUNNING = "running", "Running"
+    WAITING = "waiting", "Waiting for another attempt"
+    LOADED = "loaded", "Loaded"
+    CHECKED = "checked", "Checked, not written"
+    UNCHANGED = "unchanged", "Already loaded"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+GOOD_CHUNK_STATES = (ChunkState.LOADED, ChunkState.CHECKED, ChunkState.UNCHANGED)
+ENDED_CHUNK_STATES = (*GOOD_CHUNK_STATES, ChunkState.FAILED, ChunkState.CANCELLED)
+
+
+class Chunk(models.Model):
+    """One archive file of a job.
+
+    A worker that loads it holds a lease: `lease_token` names the execution, `lease_until` is pushed
+    forward as long as it gives signs of life. Only the holder of the token may write to the lake.
+    """
+
+    job = models.ForeignKey(IngestionJob, on_delete=models.CASCADE, related_name="chunks")
+    dataset = models.CharField(max_length=20)
+    interval = models.CharField(max_length=5, blank=True)
+    period = models.CharField(max_length=10)
+    start = models.DateField()
+    state = models.CharField(
+        max_length=10, choices=ChunkState.choices, default=ChunkState.PENDING, db_index=True
+    )
+    attempts = models.PositiveIntegerField(default=0)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    retry_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    rows = models.PositiveBigIntegerField(default=0)
+    quarantined = models.PositiveBigIntegerField(default=0)
+    duplicates = models.PositiveBigIntegerField(default=0)
+    bytes_done = models.PositiveBigIntegerField(default=0)
+    bytes_total = models.PositiveBigIntegerField(null=True, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    verified = models.BooleanField(default=False, help_text="a .CHECKSUM confirmed the file")
+    origin = models.CharField(max_length=600, blank=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["dataset", "interval", "start"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job", "dataset", "interval", "period", "start"],
+                name="one_chunk_per_file_of_a_job",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.file.name
+
+    @property
+    def file(self) -> ArchiveFile:
+        """The archive file that this chunk loads."""
+        return ArchiveFile(
+            symbol=self.job.symbol.name,
+            dataset=self.dataset,  # type: ignore[arg-type]
+            interval=self.interval or None,
+            start=self.start,
+            period=self.period,  # type: ignore[arg-type]
+        )
+
+    @property
+    def duration(self) -> timedelta | None:
+        """Time from the first lease to the end; None while one of them is missing."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+    def holds(self, token: uuid.UUID) -> bool:
+        """Whether the execution named by `token` still owns this chunk, asked of the database."""
+        return Chunk.objects.filter(
+            pk=self.pk, lease_token=token, state=ChunkState.RUNNING
+        ).exists()

@@ -1,0 +1,41 @@
+"""Celery's entrances to the use cases. Arguments are ids; the rows hold everything else."""
+
+from collections.abc import Iterable
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from ingestion import jobs, lake, load
+
+
+def send(chunk_ids: Iterable[int]) -> None:
+    """Tell the workers of chunks to load, once the current transaction is committed."""
+    for chunk_id in chunk_ids:
+        load_chunk.delay_on_commit(chunk_id)
+
+
+@shared_task(name="ingestion.load_chunk")
+def load_chunk(chunk_id: int) -> None:
+    outcome = load.load_chunk(chunk_id)
+    for retry_id, seconds in outcome.retries.items():
+        load_chunk.apply_async((retry_id,), countdown=seconds)
+    if outcome.job_ended:
+        merge_small_files.delay()
+
+
+@shared_task(name="ingestion.sweep")
+def sweep() -> None:
+    for chunk_id in jobs.sweep(timezone.now()):
+        load_chunk.delay(chunk_id)
+
+
+@shared_task(name="ingestion.merge_small_files")
+def merge_small_files() -> None:
+    lake.merge_small_files(lake.writer())
+
+
+@shared_task(name="ingestion.maintain_lake")
+def maintain_lake() -> None:
+    lake.merge_small_files(lake.writer())
+    lake.free_disk(lake.writer(), settings.LAKE_UNDO_DAYS)
