@@ -141,8 +141,10 @@ def simulate_market(
     instrument = INSTRUMENTS.get(symbol)
     if instrument is None:
         raise ValueError(f"no synthetic market for {symbol}; there is one for {[*INSTRUMENTS]}")
-    if start % DAY or days < 1:
-        raise ValueError(f"the start must be a midnight and the days positive: {start}, {days}")
+    if start % DAY:
+        raise ValueError(f"a market starts at a midnight, UTC; {start} ms is none")
+    if days < 1:
+        raise ValueError(f"a market lasts one day or more, not {days}")
     parameters = parameters or MarketParameters()
     price_rng, opening_rng, crowd_rng, trade_rng = np.random.default_rng(
         [seed, *symbol.encode()]

@@ -180,6 +180,17 @@ def test_the_profile_of_what_opened_since_leaves_older_positions_out(market):
     assert (edges.size, long_usdt.size, short_usdt.size) == (1, 0, 0)
 
 
+def test_what_happens_at_an_instant_is_not_yet_in_the_book_at_it(market):
+    positions = market.positions
+    first = int(np.argmax((positions.entry_time > market.start) & (positions.exit_time < NEVER)))
+    position = positions.where(np.array([first]))
+    entry, leave = int(position.entry_time[0]), int(position.exit_time[0])
+    instants = np.array([entry, entry + 1, leave, leave + 1])
+    expected = [False, True, True, False]
+    assert [position.open_at(int(instant)).side.size == 1 for instant in instants] == expected
+    assert (open_lots(position, instants) > 0).tolist() == expected
+
+
 def test_without_warm_up_the_market_begins_empty():
     market = simulate_market("BTCUSDT", MONDAY, 1, 7, replace(SMALL, warm_up_days=0))
     assert market.open_interest[0] == 0
@@ -189,15 +200,15 @@ def test_without_warm_up_the_market_begins_empty():
 
 
 @pytest.mark.parametrize(
-    ("symbol", "start", "days"),
+    ("symbol", "start", "days", "reason"),
     [
-        ("NOSUCHUSDT", MONDAY, 1),
-        ("BTCUSDT", MONDAY + 1, 1),
-        ("BTCUSDT", MONDAY, 0),
+        ("NOSUCHUSDT", MONDAY, 1, "NOSUCHUSDT"),
+        ("BTCUSDT", MONDAY + 1, 1, "midnight"),
+        ("BTCUSDT", MONDAY, 0, "one day or more"),
     ],
 )
-def test_refuses_what_it_cannot_simulate(symbol, start, days):
-    with pytest.raises(ValueError, match=r"NOSUCHUSDT|midnight"):
+def test_refuses_what_it_cannot_simulate(symbol, start, days, reason):
+    with pytest.raises(ValueError, match=reason):
         simulate_market(symbol, start, days, 7, SMALL)
 
 
