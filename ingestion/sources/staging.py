@@ -30,6 +30,14 @@ _END_RECORD = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
 _LONGEST_COMMENT = 65_535
 _LARGEST_DIRECTORY = 65_535
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    struct.error,
+    ValueError,
+    NotImplementedError,
+)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 Progress = Callable[[int, int | None], None]
@@ -133,8 +141,13 @@ def unpack(
                             f"{origin} unfolds to more than {max_csv_bytes:,} bytes of CSV"
                         )
                     target.write(piece)
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError) as error:
+    except _DAMAGE as error:
         raise BadArchive(f"{origin} cannot be unpacked: {error}") from error
+    except OSError as error:
+        # A damaged directory sends zipfile to a place before the file's beginning.
+        if error.errno == errno.EINVAL:
+            raise BadArchive(f"{origin} cannot be unpacked: its directory is damaged") from error
+        raise
     finally:
         zip_path.unlink(missing_ok=True)
     return csv_path
