@@ -1,3 +1,4 @@
+import itertools
 import os
 import re
 import subprocess
@@ -30,7 +31,7 @@ def test_the_example_names_exactly_the_variables_that_are_read():
 def test_every_variable_of_the_example_has_a_line_on_what_it_is_for():
     bare = [
         line
-        for before, line in zip(EXAMPLE, EXAMPLE[1:], strict=False)
+        for before, line in itertools.pairwise(EXAMPLE)
         if re.match(r"\w+=", line) and not before.startswith("# ")
     ]
     assert bare == []
