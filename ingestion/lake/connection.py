@@ -6,10 +6,11 @@ gives wrong rows without an error. So everything here is opened lazily, per proc
 
 import fcntl
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -184,21 +185,28 @@ def _opened(read_only: bool) -> Lake:
     key = (os.getpid(), read_only)
     with _open_guard:
         if key not in _open_lakes:
-            if read_only and not _catalog_exists(_config):
+            if read_only and not _is_complete(_config):
                 Lake(_config, read_only=False)
             _open_lakes[key] = Lake(_config, read_only)
         return _open_lakes[key]
 
 
-def _catalog_exists(config: LakeConfig) -> bool:
-    if config.is_sqlite:
-        if not config.catalog_path.is_file():
+def _is_complete(config: LakeConfig) -> bool:
+    """Whether all tables stand; a creator that was killed half-way leaves some out."""
+    if config.is_sqlite and not config.catalog_path.is_file():
+        return False
+    statement = "SELECT table_name FROM ducklake_table WHERE end_snapshot IS NULL"
+    with write_lock(config):  # a creator holds it until the last table stands
+        try:
+            if config.is_sqlite:
+                with closing(sqlite3.connect(config.catalog_path, timeout=30)) as catalog:
+                    rows = catalog.execute(statement).fetchall()
+            else:
+                with psycopg.connect(config.catalog_url) as connection:
+                    rows = connection.execute(statement).fetchall()
+        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return False
-        with write_lock(config):  # a creator holds it until the last table stands
-            return True
-    with write_lock(config), psycopg.connect(config.catalog_url) as connection:
-        row = connection.execute("SELECT to_regclass('ducklake_metadata')").fetchone()
-        return row is not None and row[0] is not None
+    return {name for (name,) in rows} >= schema.TABLE_NAMES
 
 
 def _attach_statement(config: LakeConfig, read_only: bool) -> str:
