@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import duckdb
 import psycopg
 
-from ingestion.errors import LakeBusy
+from ingestion.errors import LakeBusy, OutOfSpace, TemporaryError
 from ingestion.lake import schema
 
 ADVISORY_LOCK_KEY = 0x6C697168656174  # "liqheat"; one key for all writers of a PostgreSQL catalogue
@@ -156,6 +156,27 @@ def _advisory_lock(config: LakeConfig, timeout: float) -> Iterator[None]:
             raise LakeBusy(f"others held the lake's lock for {timeout:.0f} s") from error
         yield  # closing the connection releases the lock
 
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Errors of DuckDB, the catalogue and the disk as ours, all of them worth another attempt."""
+    try:
+        yield
+    except (duckdb.Error, psycopg.Error, OSError) as error:
+        text = str(error)
+        if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
+            raise OutOfSpace(f"The disk of the lake is full: {text[:300]}") from error
+        if "locked" in text or "conflict" in text.lower():
+            raise LakeBusy(f"The lake's catalogue is busy: {text[:300]}") from error
+        raise TemporaryError(f"The lake refused the load: {text[:500]}") from error
+
+
+_SIGNS_OF_A_FULL_DISK = (
+    "No space left",
+    "Disk quota",
+    "max_temp_directory_size",
+    "disk is full",
+)
 
 _config: LakeConfig | None = None
 _open_lakes: dict[tuple[int, bool], Lake] = {}
