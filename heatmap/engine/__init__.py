@@ -6,7 +6,9 @@ contracts, densities USDT.
 
 from heatmap.engine.book import Book, BookSide
 from heatmap.engine.compute import Heatmap, SideColumns, advance, checkpoints, compute_heatmap
+from heatmap.engine.explain import Explanation, explain
 from heatmap.engine.grid import default_bin_size
+from heatmap.engine.liquidation_map import LiquidationMap, liquidation_map
 from heatmap.engine.margin import LONG, SHORT, BracketTable, liquidation_price
 from heatmap.engine.market import Candles, Gap, OpenInterest, TradedPrices
 from heatmap.engine.parameters import (
@@ -23,8 +25,10 @@ __all__ = [
     "BookSide",
     "BracketTable",
     "Candles",
+    "Explanation",
     "Gap",
     "Heatmap",
+    "LiquidationMap",
     "ModelParameters",
     "OpenInterest",
     "SideColumns",
@@ -33,6 +37,8 @@ __all__ = [
     "checkpoints",
     "compute_heatmap",
     "default_bin_size",
+    "explain",
+    "liquidation_map",
     "liquidation_price",
     "model_fingerprint",
 ]
