@@ -100,9 +100,14 @@ def liquidation_price(
     """
     arrays = np.broadcast_arrays(entry_price, leverage, side, quantity)
     shape = arrays[0].shape
-    flat = [np.array(array, dtype=np.float64).ravel() for array in arrays]
-    table = (brackets.floors, brackets.maintenance_margin_rates, brackets.cums)
-    return np.asarray(_liquidation_prices(*flat, *table)).reshape(shape)
+    entries, leverages, sides, quantities = (
+        np.array(array, dtype=np.float64).ravel() for array in arrays
+    )
+    rates, cums = brackets.maintenance_margin_rates, brackets.cums
+    prices = _liquidation_prices(
+        entries, leverages, sides, quantities, brackets.floors, rates, cums
+    )
+    return np.asarray(prices).reshape(shape)
 
 
 @njit(cache=True, nogil=True)

@@ -30,7 +30,7 @@ from tests.unit.heatmap.markets import (
 
 BRACKETS = (ROUND_BRACKETS, STEEP_BRACKETS)
 WHOLE_RANGE = (0.0, 400_000.0)
-ALL_MARKETS = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+ALL_MARKETS = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def through_a_file(book: Book) -> Book:
