@@ -5,7 +5,7 @@ contracts, densities USDT.
 """
 
 from heatmap.engine.book import Book, BookSide
-from heatmap.engine.compute import Heatmap, SideColumns, advance, checkpoints, compute_heatmap
+from heatmap.engine.compute import Heatmap, advance, checkpoints, compute_heatmap, warm_up
 from heatmap.engine.explain import Explanation, explain
 from heatmap.engine.grid import default_bin_size
 from heatmap.engine.liquidation_map import LiquidationMap, liquidation_map
@@ -16,6 +16,7 @@ from heatmap.engine.parameters import (
     ModelParameters,
     model_fingerprint,
 )
+from heatmap.engine.run import SideColumns
 
 __all__ = [
     "DEFAULT_LEVERAGE_WEIGHTS",
@@ -41,4 +42,5 @@ __all__ = [
     "liquidation_map",
     "liquidation_price",
     "model_fingerprint",
+    "warm_up",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,7 @@ class Book:
             raise ValueError(f"book version {version} can't be read, this engine needs 1")
         sides = []
         for name in ("long", "short"):
-            cohorts = {
+            cohorts: dict[str, Any] = {
                 key: np.asarray(arrays[f"{name}_{key}"], dtype=dtype)
                 for key, dtype in COHORT_FIELDS.items()
             }

@@ -7,6 +7,7 @@ the same bin whatever window is asked for.
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from heatmap.engine.lifecycle import EDGE_TOLERANCE
 from heatmap.engine.market import FloatArray, IntArray
@@ -40,7 +41,7 @@ def default_price_range(lows: FloatArray, highs: FloatArray, lowest_leverage: fl
     return float(lows.min()) * (1 - reach), float(highs.max()) * (1 + reach)
 
 
-def bin_index(price: FloatArray, bin_size: float) -> IntArray:
+def bin_index(price: ArrayLike, bin_size: float) -> IntArray:
     """Which multiple of the bin size is the lower edge of the bin that holds the price."""
     return np.floor(np.asarray(price) / bin_size + EDGE_TOLERANCE).astype(np.int64)
 

@@ -63,4 +63,4 @@ def _by_leverage(
     row = np.searchsorted(leverages, side.leverage[shown])
     cell = row * count + position[shown]
     plane = np.bincount(cell, side.notional[shown], minlength=len(leverages) * count)
-    return plane.reshape(len(leverages), count)
+    return plane.astype(np.float64).reshape(len(leverages), count)

@@ -37,7 +37,7 @@ class BracketTable:
     def __post_init__(self) -> None:
         names = ("floors", "caps", "maintenance_margin_rates", "cums", "max_leverages")
         for name in names:
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+            object.__setattr__(self, name, np.array(getattr(self, name), dtype=np.float64))
         if len({len(getattr(self, name)) for name in names}) != 1 or len(self.floors) == 0:
             raise ValueError("a bracket table needs one value of each kind per bracket")
         if self.floors[0] != 0 or np.any(np.diff(self.floors) <= 0):
@@ -100,9 +100,14 @@ def liquidation_price(
     """
     arrays = np.broadcast_arrays(entry_price, leverage, side, quantity)
     shape = arrays[0].shape
-    flat = [np.ascontiguousarray(array, dtype=np.float64).ravel() for array in arrays]
-    table = (brackets.floors, brackets.maintenance_margin_rates, brackets.cums)
-    return _liquidation_prices(*flat, *table).reshape(shape)
+    entries, leverages, sides, quantities = (
+        np.array(array, dtype=np.float64).ravel() for array in arrays
+    )
+    rates, cums = brackets.maintenance_margin_rates, brackets.cums
+    prices = _liquidation_prices(
+        entries, leverages, sides, quantities, brackets.floors, rates, cums
+    )
+    return np.asarray(prices).reshape(shape)
 
 
 @njit(cache=True, nogil=True)

@@ -24,8 +24,8 @@ class Candles:
     `mark_high` and `mark_low` hold the mark price's extremes, NaN where it is not loaded: there
     the last price decides what is liquidated.
 
-    Raises ValueError where lengths differ, times do not ascend by at least one interval, or
-    prices are not positive.
+    Raises ValueError where lengths differ, times are not int64 or do not ascend by at least one
+    interval, or prices are not positive.
     """
 
     open_time: IntArray
@@ -48,6 +48,7 @@ class Candles:
                 raise ValueError(
                     f"candles: {name} has {len(array)} values, open_time has {len(self.open_time)}"
                 )
+        _require_milliseconds("candles", self.open_time)
         if np.any(np.diff(self.open_time) < self.interval_ms):
             raise ValueError("candles must be ordered by open_time, without doubles or overlaps")
         for name in ("high", "low", "close"):
@@ -81,6 +82,12 @@ def _prefer(mark: FloatArray | None, last: FloatArray) -> FloatArray:
     return last if mark is None else np.where(np.isfinite(mark), mark, last)
 
 
+def _require_milliseconds(name: str, times: NDArray) -> None:
+    # A datetime64 would be taken for a number in its own unit, microseconds for instance.
+    if times.dtype != np.int64:
+        raise ValueError(f"{name}: times must be integer milliseconds (int64), not {times.dtype}")
+
+
 @dataclass(frozen=True)
 class OpenInterest:
     """Open interest in contracts; `time` (int64 ms UTC) is the instant a figure is valid at.
@@ -88,7 +95,8 @@ class OpenInterest:
     `interval_ms` is the longest usual distance between two figures (5 minutes in the archive). A
     distance of more than one and a half of it is a gap. NaN figures count as missing.
 
-    Raises ValueError where lengths differ, times do not ascend or a figure is negative.
+    Raises ValueError where lengths differ, times are not int64 or do not ascend, or a figure is
+    negative.
     """
 
     time: IntArray
@@ -100,6 +108,7 @@ class OpenInterest:
             raise ValueError(
                 f"open interest: {len(self.time)} times, {len(self.contracts)} figures"
             )
+        _require_milliseconds("open interest", self.time)
         if np.any(np.diff(self.time) <= 0):
             raise ValueError("open interest must be ordered by time, without doubles")
         if np.any(self.contracts < 0) or np.any(np.isinf(self.contracts)):

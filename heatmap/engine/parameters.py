@@ -51,6 +51,8 @@ class ModelParameters:
                 raise ValueError("at least one leverage weight must be positive")
         if not 0 < self.position_notional < np.inf:
             raise ValueError("the position notional must be a positive number of USDT")
+        if not -10 <= self.taker_tilt <= 10:
+            raise ValueError("the taker tilt must be a number between -10 and 10")
 
     @property
     def lowest_leverage(self) -> float:

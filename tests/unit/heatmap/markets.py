@@ -61,7 +61,7 @@ def markets(draw: st.DrawFn) -> tuple[Candles, OpenInterest]:
     """Candles on a coarse grid (ties, touches, doji), with gaps and holes; jumpy open interest."""
     interval = draw(st.sampled_from([MINUTE, FIVE_MINUTES, 3 * FIVE_MINUTES]))
     scale = draw(st.sampled_from([1.0, 1000.0, 0.00001]))
-    count = draw(st.integers(0, 40))
+    count = draw(st.integers(0, 24))
     steps = draw(st.lists(st.integers(0, 99), min_size=count, max_size=count))
     places = np.cumsum([2 if step == 99 else 40 if step == 98 else 1 for step in steps])
     open_time = START + interval * places.astype(np.int64)
@@ -100,7 +100,7 @@ def _volumes(draw: st.DrawFn, rows: list, known: str) -> dict[str, list[float]]:
 def _open_interest(draw: st.DrawFn, places: np.ndarray, interval: int) -> OpenInterest:
     end = (int(places[-1]) + 3) * interval if len(places) else interval
     step = draw(st.sampled_from([interval // 2, min(interval, FIVE_MINUTES), FIVE_MINUTES]))
-    times = np.arange(0, end, step)[:200]
+    times = np.arange(0, end, step)[:100]
     figures = st.one_of(
         st.sampled_from([0.0, 1000.0, 1000.0, np.nan]), st.floats(0.001, 1e6), st.floats(900, 1100)
     )

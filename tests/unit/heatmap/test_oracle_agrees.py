@@ -73,7 +73,7 @@ def compare(
     assert_same(heatmap, oracle.columns(times))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(markets(), BRACKETS, parameters(), st.sampled_from([0.5, 1.0, 3.7]))
 def test_engine_and_oracle_agree(market, brackets, model, bins_per_hundredth):
     candles, open_interest = market
