@@ -74,7 +74,7 @@ def create_job(
     files = [
         file
         for name in dict.fromkeys(datasets)
-        for file in plan_files(symbol.name, *_parts(name), start_date, end_date, period)  # type: ignore[arg-type]
+        for file in plan_files(symbol.name, *split_dataset(name), start_date, end_date, period)  # type: ignore[arg-type]
     ]
     chunks = [
         Chunk(
@@ -197,7 +197,8 @@ def _forgotten_chunks(job: IngestionJob, now: datetime) -> set[int]:
     return set(chunks.filter(state=ChunkState.PENDING).values_list("pk", flat=True))
 
 
-def _parts(name: str) -> tuple[str, str | None]:
+def split_dataset(name: str) -> tuple[str, str | None]:
+    """A name of DATASET_CHOICES as dataset and candle interval."""
     dataset, _, interval = name.partition(" ")
     return dataset, interval or None
 

@@ -6,7 +6,7 @@ Instants go in and come out as int64 milliseconds since the epoch, UTC; ranges a
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import duckdb
 import numpy as np
@@ -20,6 +20,7 @@ from ingestion.lake.schema import (
     OPEN_INTEREST,
     QUARANTINE,
     MarketTable,
+    table_of,
 )
 
 Arrays = dict[str, np.ndarray]
@@ -164,6 +165,24 @@ def quarantined_rows(
         .df()
         .to_dict("records")
     )
+
+
+def rows_by_day(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, dataset: str, interval: str
+) -> dict[date, int]:
+    """Rows of a dataset of the archive on each UTC day that has any.
+
+    Open interest at midnight counts to the day that it closes, as in the archive's files.
+    """
+    table = table_of(dataset, interval)
+    rows = cursor.execute(
+        f"""
+        SELECT ({table.time} - to_microseconds($shift))::DATE AS day, count(*)
+        FROM {table.name} WHERE symbol = $symbol GROUP BY day ORDER BY day
+        """,
+        {"symbol": symbol, "shift": 1 if table is OPEN_INTEREST else 0},
+    ).fetchall()
+    return dict(rows)
 
 
 def version(cursor: duckdb.DuckDBPyConnection) -> int:
