@@ -28,6 +28,9 @@ WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=64)
 WEB_THREADS = env.number("WEB_THREADS", 4, minimum=1, maximum=64)
 FLOWER_ADDRESS = env.address("FLOWER_ADDRESS", "127.0.0.1:5555")
 FLOWER_BASIC_AUTH = env.text("FLOWER_BASIC_AUTH")
+# The user that `manage.py up` makes when it does not exist yet.
+ADMIN_USER = env.text("ADMIN_USER")
+ADMIN_PASSWORD = env.text("ADMIN_PASSWORD")
 
 # Services
 

@@ -6,12 +6,14 @@
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingestion.lake import LakeConfig, configure
 from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "lake", "worker", "start_worker"}
@@ -107,6 +109,25 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def lake(tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
+    """A fresh, empty lake for one test, in this process and in the workers it starts."""
+    server = next((one for one in _services if isinstance(one, PostgreSQL)), None)
+    if server:
+        name = f"lake_{uuid.uuid4().hex}"
+        server.execute(f"CREATE DATABASE {name}")
+        settings.LAKE_CATALOG_URL = server.url(name)
+    else:
+        settings.LAKE_CATALOG_URL = f"sqlite:///{tmp_path}/lake/catalog.sqlite"
+    settings.LAKE_DATA_PATH = tmp_path / "lake" / "data"
+    config = LakeConfig(
+        settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH, temporary_path=tmp_path / "duckdb"
+    )
+    configure(config)
+    yield config
+    configure(_lake_of_session(settings))
+
+
+@pytest.fixture
 def start_worker(
     transactional_db: None, settings: Any, tmp_path: Path
 ) -> Iterator[Callable[..., Worker]]:
@@ -136,6 +157,14 @@ def start_worker(
 def worker(start_worker: Callable[..., Worker]) -> Worker:
     """One Celery worker; it works on what the test sends to the queues."""
     return start_worker()
+
+
+def _lake_of_session(settings: Any) -> LakeConfig:
+    return LakeConfig(
+        os.environ["LAKE_CATALOG_URL"],
+        Path(os.environ["LAKE_DATA_PATH"]),
+        temporary_path=settings.VAR_DIR / "duckdb",
+    )
 
 
 def worker_environment() -> dict[str, str]:

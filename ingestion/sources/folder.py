@@ -53,6 +53,8 @@ class FolderSource:
         ChecksumMismatch, BadArchive or OutOfSpace.
         """
         candidate = self._find(file)
+        if candidate is None and not self._root.is_dir():
+            raise NotInSource(f"{self._root} is not a folder: check the data folder's path")
         if candidate is None:
             looked = ", ".join(file.folder_paths)
             raise NotInSource(f"{self._root} has no {file.name}; looked for {looked}")
@@ -146,7 +148,8 @@ def _regular_file(path: Path) -> Iterator[IO[bytes]]:
         raise NotInSource(f"{path} cannot be read: {error.strerror}") from error
     except OSError as error:
         raise RefusedPath(f"{path} cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RefusedPath(f"{path} is not a regular file")
     with open(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise RefusedPath(f"{path} is not a regular file")
         yield stream

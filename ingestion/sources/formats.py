@@ -125,7 +125,7 @@ def read_layout(first_line: str, dataset: Dataset) -> Layout:
     """
     line = first_line.removeprefix(_BYTE_ORDER_MARK).rstrip("\r\n")
     try:
-        fields = [field.strip() for field in next(csv.reader([line]), [])]
+        fields = [field.strip() for field in next(csv.reader([line], skipinitialspace=True), [])]
     except csv.Error as error:
         raise BadFormat(f"The {dataset} file's first line is no CSV: {error}") from error
     if not any(fields):

@@ -1,0 +1,249 @@
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import httpx
+import redis
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from liqheat_project.celery import app
+from liqheat_project.lib import broker
+from liqheat_project.lib.processes import Child, GaveUp, Supervisor
+
+READY_SECONDS = 90
+STOP_SECONDS = 20
+CHECK_SECONDS = 0.5
+CELERY = [sys.executable, "-m", "celery", "-A", "liqheat_project"]
+DEMO_SYMBOLS = ("BTCUSDT", "ETHUSDT")
+DEMO_START = date(2025, 1, 1)
+DEMO_DAYS = 7
+
+
+class Command(BaseCommand):
+    help = "Run everything on this machine until Ctrl-C: broker, web server, workers, beat, Flower."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--demo", action="store_true", help="load a small made-up market")
+
+    def handle(self, *args: Any, demo: bool, **options: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        self.logs = settings.VAR_DIR / "log"
+        settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
+        with _only_one():
+            _check_free("WEB_ADDRESS")
+            _check_free("FLOWER_ADDRESS")
+            supervisor = Supervisor(self._say)
+            try:
+                self._start(supervisor)
+                self._print_addresses()
+                if demo:
+                    load_demo(self.environment)
+                    self._say("The demo market is loaded.")
+                while True:
+                    supervisor.check()
+                    time.sleep(CHECK_SECONDS)
+            except KeyboardInterrupt:
+                self._say("Stopping …")
+            except (GaveUp, broker.NoBroker) as error:
+                raise CommandError(str(error)) from error
+            finally:
+                supervisor.stop(STOP_SECONDS)
+                if settings.EMBEDDED_BROKER:
+                    settings.EMBEDDED_BROKER_FILE.unlink(missing_ok=True)
+            self._say("All stopped.")
+
+    def _start(self, supervisor: Supervisor) -> None:
+        if not settings.FLOWER_BASIC_AUTH:
+            raise CommandError("FLOWER_BASIC_AUTH is not set: give Flower a user:password.")
+        self.environment = dict(os.environ)
+        self._start_broker(supervisor)
+        call_command("migrate", verbosity=0, interactive=False)
+        self._make_admin()
+        connections.close_all()
+        for name, command in _workers().items():
+            supervisor.add(Child(name, command, self.environment, self.logs))
+        call_command("collectstatic", verbosity=0, interactive=False)
+        for name, command in _servers().items():
+            supervisor.add(Child(name, command, self.environment, self.logs))
+        self._wait_until_ready(supervisor)
+
+    def _start_broker(self, supervisor: Supervisor) -> None:
+        url = settings.REDIS_URL
+        if settings.EMBEDDED_BROKER:
+            folder = settings.EMBEDDED_BROKER_FILE.parent
+            command, url = broker.configure(folder)
+            supervisor.add(Child("broker", command, self.environment, self.logs))
+            broker.write_private(settings.EMBEDDED_BROKER_FILE, url + "\n")
+        self.environment |= {
+            "REDIS_URL": url,
+            "FLOWER_BASIC_AUTH": settings.FLOWER_BASIC_AUTH,
+        }
+        app.conf.broker_url = url
+        self._wait_for_broker(supervisor, url)
+
+    def _wait_for_broker(self, supervisor: Supervisor, url: str) -> None:
+        with redis.Redis.from_url(url, socket_connect_timeout=5) as client:
+            for _ in _patiently(supervisor, "REDIS_URL: the broker", 30):
+                try:
+                    client.ping()
+                except (redis.ConnectionError, redis.TimeoutError):
+                    continue  # a large log of unfinished work takes it a while to read
+                except redis.RedisError as error:
+                    raise CommandError(f"REDIS_URL: {error}") from error
+                return
+
+    def _wait_until_ready(self, supervisor: Supervisor) -> None:
+        addresses = {settings.WEB_ADDRESS, settings.FLOWER_ADDRESS}
+        for _ in _patiently(supervisor, f"{self.logs}: one of the programs", READY_SECONDS):
+            addresses = {address for address in addresses if not _answers(address)}
+            if not addresses and len(app.control.ping(timeout=1)) >= 2:
+                return
+
+    def _make_admin(self) -> None:
+        users = get_user_model().objects
+        name, password = settings.ADMIN_USER, settings.ADMIN_PASSWORD
+        if not name or not password or users.filter(username=name).exists():
+            return
+        users.create_superuser(name, password=password)
+        self._say(f"Admin user {name}, password {password} (kept in .env, not shown again)")
+
+    def _print_addresses(self) -> None:
+        web = f"http://{settings.WEB_ADDRESS}"
+        self._say(
+            f"Heatmap  {web}/heatmap/\n"
+            f"Admin    {web}/admin/\n"
+            f"API      {web}/api/docs\n"
+            f"Flower   http://{settings.FLOWER_ADDRESS}/ (FLOWER_BASIC_AUTH in .env)\n"
+            f"Logs     {self.logs}\n"
+            "Ctrl-C stops everything."
+        )
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def load_demo(environment: dict[str, str]) -> None:
+    """Loads a made-up market through the same commands as a real one.
+
+    Raises:
+        CommandError: one of the commands failed; what it printed stands on the terminal.
+    """
+    folder = settings.VAR_DIR / "demo"
+    end = DEMO_START + timedelta(days=DEMO_DAYS - 1)
+    symbols = [option for symbol in DEMO_SYMBOLS for option in ("--symbol", symbol)]
+    market = ["--start-date", str(DEMO_START), "--days", str(DEMO_DAYS), "--directory", str(folder)]
+    commands = [["synthetic_market", *symbols, *market]]
+    for symbol in DEMO_SYMBOLS:
+        dates = ["--symbol", symbol, "--start-date", str(DEMO_START), "--end-date", str(end)]
+        source = [*dates, "--data-dir", str(folder)]
+        commands += [
+            ["ingest_aggtrades", *source],
+            ["ingest_oi", *source],
+            ["ingest_klines", "--interval", "1m", *source],
+            ["ingest_klines", "--interval", "5m", *source],
+            ["ingest_klines_15m", *source],
+            ["enable_symbol", symbol],
+        ]
+    for command in commands:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), *command], env=environment
+        )
+        if done.returncode != 0:
+            raise CommandError(f"The demo market was not loaded: {command[0]} failed.")
+
+
+def _workers() -> dict[str, list[str]]:
+    quick = ["--without-gossip", "--without-mingle"]
+    worker = [*CELERY, "worker", "-l", settings.LOG_LEVEL, *quick]
+    concurrency = str(settings.WORKER_CONCURRENCY)
+    return {
+        "ingest": [*worker, "-n", "ingest@%h", "-Q", "ingest", "-c", concurrency],
+        "live": [*worker, "-n", "live@%h", "-Q", "live,validation", "-c", "2"],
+        "beat": [*CELERY, "beat", "-l", settings.LOG_LEVEL],
+    }
+
+
+def _servers() -> dict[str, list[str]]:
+    host, port = _host_and_port(settings.FLOWER_ADDRESS)
+    flower = [
+        f"--address={host}",
+        f"--port={port}",
+        "--persistent=true",
+        f"--db={settings.VAR_DIR / 'flower.db'}",
+        "--state_save_interval=60000",
+    ]
+    web_configuration = str(settings.BASE_DIR / "gunicorn.conf.py")
+    return {
+        "web": [sys.executable, "-m", "gunicorn", "-c", web_configuration],
+        "flower": [*CELERY, "flower", *flower],
+    }
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    with Path(settings.VAR_DIR / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CommandError(
+                f"VAR_DIR: `manage.py up` already runs on {settings.VAR_DIR}; stop that one first."
+            ) from error
+        yield
+
+
+def _check_free(name: str) -> None:
+    address = getattr(settings, name)
+    host, port = _host_and_port(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise CommandError(
+            f"{name}: cannot listen on {address} ({reason}). Stop the program that uses it, or "
+            f"choose another address: {name}=127.0.0.1:{port + 1} in .env."
+        ) from error
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _answers(address: str) -> bool:
+    try:
+        httpx.get(f"http://{address}/admin/login/", timeout=10, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def _patiently(supervisor: Supervisor, what: str, seconds: float) -> Iterator[None]:
+    """One turn after the other, with the programs looked after, until the patience ends."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        supervisor.check()
+        time.sleep(0.1)
+    raise CommandError(f"{what} did not answer within {seconds:.0f} s.")
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,161 @@
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+
+import httpx
+import psutil
+import pytest
+
+from tests.services import CHECKOUT, free_port, wait_until
+
+pytestmark = pytest.mark.slow
+READY_SECONDS = 120
+PROGRAMS = ["beat", "broker", "flower", "ingest", "live", "web"]
+
+
+class Launcher:
+    """`manage.py up` as on a machine of its own: nothing set but the folder and the two ports."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.web = f"127.0.0.1:{free_port()}"
+        self.flower = f"127.0.0.1:{free_port()}"
+        self.env_file = folder / "env"
+        self.output_file = folder / "output"
+
+    def start(self):
+        with self.output_file.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=CHECKOUT,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(self.folder),
+                    "ENV_FILE": str(self.env_file),
+                    "VAR_DIR": str(self.folder / "var"),
+                    "WEB_ADDRESS": self.web,
+                    "FLOWER_ADDRESS": self.flower,
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def start_and_wait(self):
+        self.start()
+        wait_until(self._is_ready, READY_SECONDS, "the launcher to be ready")
+
+    def _is_ready(self):
+        assert self.process.poll() is None, self.output
+        return "Ctrl-C stops everything" in self.output
+
+    @property
+    def output(self):
+        return self.output_file.read_text()
+
+    def secret(self, name):
+        return re.search(rf"^{name}=(.+)$", self.env_file.read_text(), re.MULTILINE)[1]
+
+    def processes(self):
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def program(self, word):
+        """The supervised process with this word in its command line."""
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if word in " ".join(child.cmdline()))
+
+
+@pytest.fixture
+def launcher(tmp_path):
+    launcher = Launcher(tmp_path)
+    yield launcher
+    if launcher.process.poll() is None:
+        launcher.process.kill()
+        launcher.process.wait()
+
+
+def ended(processes):
+    return not any(
+        process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes
+    )
+
+
+def mode(file):
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def test_everything_answers_and_ctrl_c_stops_it_all(launcher):
+    launcher.start_and_wait()
+    password = launcher.secret("ADMIN_PASSWORD")
+    assert password in launcher.output
+    assert mode(launcher.env_file) == 0o600
+    assert mode(launcher.folder / "var" / "broker" / "url") == 0o600
+    assert sorted(log.stem for log in (launcher.folder / "var" / "log").iterdir()) == PROGRAMS
+
+    with httpx.Client(base_url=f"http://{launcher.web}") as client:
+        page = client.get("/admin/login/")
+        assert page.status_code == 200
+        assert client.get(re.search(r'href="(/static/[^"]+\.css)"', page.text)[1]).is_success
+        form = {"username": "admin", "password": password, "next": "/admin/"}
+        form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+        assert client.post("/admin/login/", data=form).headers["location"] == "/admin/"
+
+    flower = f"http://{launcher.flower}/api/workers?refresh=1"
+    assert httpx.get(flower).status_code == 401
+    user, _, password = launcher.secret("FLOWER_BASIC_AUTH").partition(":")
+    workers = httpx.get(flower, auth=(user, password), timeout=30).json()
+    assert sorted(name.partition("@")[0] for name in workers) == ["ingest", "live"]
+
+    processes = launcher.processes()
+    assert len(processes) >= 12
+    launcher.process.send_signal(signal.SIGINT)
+    assert launcher.process.wait(30) == 0, launcher.output
+    assert ended(processes)
+    assert not (launcher.folder / "var" / "broker" / "url").exists()
+
+
+def test_the_launcher_restarts_what_dies_and_takes_all_along_when_it_is_killed(launcher):
+    launcher.start_and_wait()
+
+    second = subprocess.run(
+        [sys.executable, "manage.py", "up"],
+        cwd=CHECKOUT,
+        env=dict(psutil.Process(launcher.process.pid).environ()),
+        capture_output=True,
+        text=True,
+    )
+    assert second.returncode == 1
+    assert "VAR_DIR: `manage.py up` already runs on" in second.stderr
+
+    web = launcher.program("gunicorn")
+    grandchildren = web.children()
+    web.kill()
+    wait_until(lambda: ended(grandchildren), 5, "the web processes to end with their parent")
+    wait_until(lambda: "web ended (code -9); next start in" in launcher.output, 10, "a word on it")
+    wait_until(lambda: answers(launcher.web), 30, "the web server to come back")
+
+    processes = launcher.processes()
+    assert len(processes) >= 12
+    launcher.process.kill()
+    launcher.process.wait()
+    wait_until(lambda: ended(processes), 5, "every process to end with the launcher")
+
+
+@pytest.mark.parametrize("name", ["WEB_ADDRESS", "FLOWER_ADDRESS"])
+def test_a_port_in_use_is_refused_by_the_name_of_its_setting(launcher, name):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        busy = f"127.0.0.1:{listener.getsockname()[1]}"
+        setattr(launcher, "web" if name == "WEB_ADDRESS" else "flower", busy)
+        launcher.start()
+        assert launcher.process.wait(30) == 1
+    assert f"{name}: cannot listen on {busy} (Address already in use)" in launcher.output
+
+
+def answers(address):
+    try:
+        return httpx.get(f"http://{address}/admin/login/").is_success
+    except httpx.TransportError:
+        return False
