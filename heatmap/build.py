@@ -32,6 +32,7 @@ from ingestion.lake import read
 LARGEST_GRID = 12_000_000
 """Cells (columns x price bins) of one answer, each side."""
 LONGEST_COLUMNS = 20_000
+MOST_BINS = 50_000
 MOST_DEFAULT_COLUMNS = 400
 WINDOWS = {
     "12h": ("5m", 12),
@@ -150,7 +151,7 @@ def build_heatmap(
     price_range = default_price_range(
         shown["low"], shown["high"], request.parameters.lowest_leverage
     )
-    _, bins = bin_span(*price_range, bin_size)
+    _, bins = bin_span(price_range[0], price_range[1], bin_size)
     if bins * len(columns.times) > LARGEST_GRID:
         raise BadRequest(
             "interval" if request.bin_size is None else "price_bin_size",
@@ -185,9 +186,10 @@ def build_map(
         book = advance(book, part, figures, brackets.tables, request.parameters)
     price = _last_price(parts)
     bin_size = _bin_size(request.bin_size, price, tick_size)
-    _, bins = bin_span(*default_price_range(np.array([price]), np.array([price]), 5.0), bin_size)
-    if bins > LONGEST_COLUMNS:
-        raise BadRequest("price_bin_size", f"gives {bins:,} price bins: ask for a coarser one")
+    if price / bin_size > MOST_BINS:
+        raise BadRequest(
+            "price_bin_size", f"must be at least {price / MOST_BINS:.4g} at a price of {price:g}"
+        )
     return liquidation_map(book, price, bin_size), book, price
 
 
@@ -301,7 +303,7 @@ def _default_interval(
 
     Never finer than the candles that are loaded.
     """
-    step = INTERVALS[of_window]
+    step: float = INTERVALS[of_window]
     if request.start is not None:
         step = (end - start) / MOST_DEFAULT_COLUMNS
     loaded = [stretch.interval_ms for stretch in history.within(start, end)]
