@@ -6,12 +6,14 @@
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingestion.lake import LakeConfig, configure
 from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "lake", "worker", "start_worker"}
@@ -107,11 +109,31 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def lake(tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
+    """A fresh, empty lake for one test, in this process and in the workers it starts."""
+    server = next((one for one in _services if isinstance(one, PostgreSQL)), None)
+    if server:
+        name = f"lake_{uuid.uuid4().hex}"
+        server.execute(f"CREATE DATABASE {name}")
+        settings.LAKE_CATALOG_URL = server.url(name)
+    else:
+        settings.LAKE_CATALOG_URL = f"sqlite:///{tmp_path}/lake/catalog.sqlite"
+    settings.LAKE_DATA_PATH = tmp_path / "lake" / "data"
+    config = LakeConfig(
+        settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH, temporary_path=tmp_path / "duckdb"
+    )
+    configure(config)
+    yield config
+    configure(_lake_of_session(settings))
+
+
+@pytest.fixture
 def start_worker(
     transactional_db: None, settings: Any, tmp_path: Path
 ) -> Iterator[Callable[..., Worker]]:
     """Starts Celery workers on an empty broker, with the settings as they are in the test, and with
-    the variables given by name: `start_worker("first", CHUNK_LEASE_SECONDS="2")`."""
+    the variables given by name: `start_worker("first", CHUNK_LEASE_SECONDS="2")`. `include` names a
+    module with tasks of the test's own."""
     import redis
 
     redis.Redis.from_url(settings.REDIS_URL).flushall()
@@ -121,10 +143,11 @@ def start_worker(
         name: str = "worker",
         concurrency: int = 2,
         queues: str = "ingest,live,validation",
+        include: str = "",
         **variables: str,
     ) -> Worker:
         environment = worker_environment() | variables
-        workers.append(Worker(name, environment, tmp_path, concurrency, queues))
+        workers.append(Worker(name, environment, tmp_path, concurrency, queues, include))
         return workers[-1]
 
     yield start
@@ -136,6 +159,14 @@ def start_worker(
 def worker(start_worker: Callable[..., Worker]) -> Worker:
     """One Celery worker; it works on what the test sends to the queues."""
     return start_worker()
+
+
+def _lake_of_session(settings: Any) -> LakeConfig:
+    return LakeConfig(
+        os.environ["LAKE_CATALOG_URL"],
+        Path(os.environ["LAKE_DATA_PATH"]),
+        temporary_path=settings.VAR_DIR / "duckdb",
+    )
 
 
 def worker_environment() -> dict[str, str]:

@@ -63,13 +63,18 @@ def parse(
     than QUARANTINE_LIMIT_SHARE of its rows are bad.
     """
     with csv_path.open(encoding="utf-8", errors="replace") as lines:
-        layout = formats.read_layout(lines.readline(10_000), file.dataset)
+        first_line = lines.readline(10_000)
+    layout = formats.read_layout(first_line, file.dataset)
+    # In a file without quotes a stray one would swallow all that follows up to the next.
+    quote = '"' if '"' in first_line else ""
     table = table_of(file.dataset, file.interval or "")
     parsed = ParsedFile(file, table, name, 0, 0, 0)
     try:
-        _read_rows(cursor, csv_path, layout, file, name)
+        drop(cursor, parsed)
+        _read_rows(cursor, csv_path, layout, quote, file, name)
         good, distinct, bad = _counts(cursor, parsed)
         total = good + bad
+        _require_every_line(csv_path, total + layout.has_header, file)
         if good != distinct:
             _set_doubled_rows_aside(cursor, parsed)
             good, _, bad = _counts(cursor, parsed)
@@ -93,6 +98,7 @@ def _read_rows(
     cursor: duckdb.DuckDBPyConnection,
     csv_path: Path,
     layout: formats.Layout,
+    quote: str,
     file: ArchiveFile,
     name: str,
 ) -> None:
@@ -112,15 +118,33 @@ def _read_rows(
             WITH csv AS (
                 SELECT {", ".join(values)}
                 FROM read_csv($path, columns = $columns, header = $header, delim = ',',
-                              quote = '"', auto_detect = false, store_rejects = true,
+                              quote = $quote, auto_detect = false, store_rejects = true,
                               rejects_table = '{name}_rejects', rejects_scan = '{name}_scans'))
             {_select_of(file.dataset)}
             """,
-            {"path": str(csv_path), "columns": columns, "header": layout.has_header}
+            {
+                "path": str(csv_path),
+                "columns": columns,
+                "header": layout.has_header,
+                "quote": quote,
+            }
             | _values_of(file),
         )
     except duckdb.InvalidInputException as error:
         raise BadFormat(f"{file.name} cannot be read as CSV: {error}") from error
+
+
+def _require_every_line(csv_path: Path, accounted: int, file: ArchiveFile) -> None:
+    """DuckDB's reader drops a line of tens of megabytes without a word; so nothing is taken on
+    trust."""
+    with csv_path.open("rb") as stream:
+        ends = sum(piece.count(b"\n") for piece in iter(lambda: stream.read(1 << 20), b""))
+        if accounted == ends:
+            return
+        stream.seek(0)
+        lines = sum(1 for line in stream if line.strip(b"\r\n"))
+    if accounted != lines:
+        raise BadFormat(f"{file.name} has {lines:,} lines, of which {accounted:,} could be read")
 
 
 @cache

@@ -58,6 +58,17 @@ class Coverage:
     last_ms: int
 
 
+@dataclass(frozen=True)
+class CandleDay:
+    """The candles of one interval on one UTC day (ms of its midnight): count, first and last."""
+
+    interval: str
+    day_ms: int
+    rows: int
+    first_ms: int
+    last_ms: int
+
+
 @contextmanager
 def snapshot() -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor for which the lake stands still: all reads inside see the same state."""
@@ -117,15 +128,29 @@ def open_interest(
     )
 
 
-def coverage(cursor: duckdb.DuckDBPyConnection, symbol: str) -> dict[str, Coverage]:
+def coverage(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, tables: tuple[MarketTable, ...] = MARKET_TABLES
+) -> dict[str, Coverage]:
     """What the lake holds of a symbol, by plain table name; empty tables are left out."""
     selects = " UNION ALL ".join(
         f"SELECT '{table.plain_name}' AS name, count(*), epoch_ms(min({table.time})), "
         f"epoch_ms(max({table.time})) FROM {table.name} WHERE symbol = $symbol"
-        for table in MARKET_TABLES
+        for table in tables
     )
     rows = cursor.execute(selects, {"symbol": symbol}).fetchall()
     return {row[0]: Coverage(*row) for row in rows if row[1]}
+
+
+def candle_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[CandleDay]:
+    """How many candles of which interval the lake holds for each UTC day, in order of time."""
+    selects = " UNION ALL ".join(
+        f"SELECT '{interval}' AS candle_interval, epoch_ms(date_trunc('day', open_time)) AS day, "
+        f"count(*), epoch_ms(min(open_time)), epoch_ms(max(open_time)) "
+        f"FROM {table.name} WHERE symbol = $symbol GROUP BY day"
+        for interval, table in CANDLES.items()
+    )
+    rows = cursor.execute(f"{selects} ORDER BY day, candle_interval", {"symbol": symbol}).fetchall()
+    return [CandleDay(*row) for row in rows]
 
 
 def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | None:
