@@ -276,6 +276,7 @@ class _Progress:
             self._bar.refresh()
         elif done != self._done:
             self._command.stdout.write(f"{done:,} of {_files(self._job.steps_total)}, {counts}")
+            self._command.stdout.flush()  # a pipe or a log file shows it now
         self._done = done
 
     def _announce_waiting(self) -> None:
