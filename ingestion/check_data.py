@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from ingestion import lake
-from ingestion.jobs import DATASET_CHOICES, split_dataset
+from ingestion.jobs import DATASET_CHOICES, parts_of
 from ingestion.lake.read import LoadedFile, loaded_files, rows_by_day
 from ingestion.models import Chunk, ChunkState, Symbol
 
@@ -98,7 +98,7 @@ def _report(
 
 
 def _key(name: str) -> tuple[str, str]:
-    dataset, interval = split_dataset(name)
+    dataset, interval = parts_of(name)
     return dataset, interval or ""
 
 

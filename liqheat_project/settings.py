@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from liqheat_project.lib.env import Environment
 
@@ -225,7 +226,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
-UNFOLD = {"SITE_TITLE": "liqheat", "SITE_HEADER": "liqheat", "SITE_URL": "/heatmap/"}
+UNFOLD = {
+    "SITE_TITLE": "liqheat",
+    "SITE_HEADER": "liqheat",
+    "SITE_URL": "/heatmap/",
+    "STYLES": [lambda request: static("liqheat_project/admin.css")],
+}
 
 LOGGING = {
     "version": 1,

@@ -31,7 +31,9 @@ def default_bin_size(price: float, tick_size: float) -> float:
     return max(max(step for step in steps if step <= largest), tick_size)
 
 
-def default_price_range(lows: FloatArray, highs: FloatArray, lowest_leverage: float) -> tuple:
+def default_price_range(
+    lows: FloatArray, highs: FloatArray, lowest_leverage: float
+) -> tuple[float, float]:
     """From below the lowest low to above the highest high, in USDT.
 
     The reach on both sides is one and a quarter of the distance at which the lowest leverage is

@@ -156,16 +156,13 @@ def _open(entry, leverage, amount, openings, cohorts, bins, counts):
 
 @njit(cache=True, nogil=True)
 def _renormalise(cohorts, bins, amounts, counts):
-    """Bring the scale back to 1; a scale of 0 means that all positions were closed."""
+    """Bring the scale back to 1. A scale of 0, everything closed, leaves cohorts of nothing."""
     scale = amounts[SCALE]
     for cohort in range(counts[COHORTS]):
         cohorts.amount[cohort] *= scale
     bins.density[:] *= scale
     amounts[UNPLACED] *= scale
     amounts[SCALE] = 1.0
-    if scale == 0.0:
-        counts[HEAP] = 0
-        bins.newest[:] = -1
 
 
 @njit(cache=True, nogil=True)

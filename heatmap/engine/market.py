@@ -43,6 +43,7 @@ class Candles:
     def __post_init__(self) -> None:
         if self.interval_ms <= 0:
             raise ValueError(f"the candle interval must be positive, not {self.interval_ms} ms")
+        _to_float64(self, keep="open_time")
         for name, array in self.arrays().items():
             if len(array) != len(self.open_time):
                 raise ValueError(
@@ -82,6 +83,12 @@ def _prefer(mark: FloatArray | None, last: FloatArray) -> FloatArray:
     return last if mark is None else np.where(np.isfinite(mark), mark, last)
 
 
+def _to_float64(data: object, keep: str) -> None:
+    for name, value in vars(data).copy().items():
+        if name != keep and isinstance(value, np.ndarray):
+            object.__setattr__(data, name, np.asarray(value, dtype=np.float64))
+
+
 def _require_milliseconds(name: str, times: NDArray) -> None:
     # A datetime64 would be taken for a number in its own unit, microseconds for instance.
     if times.dtype != np.int64:
@@ -104,6 +111,7 @@ class OpenInterest:
     interval_ms: int = 300_000
 
     def __post_init__(self) -> None:
+        _to_float64(self, keep="time")
         if len(self.time) != len(self.contracts):
             raise ValueError(
                 f"open interest: {len(self.time)} times, {len(self.contracts)} figures"
@@ -124,12 +132,21 @@ class OpenInterest:
 class TradedPrices:
     """Volume by traded price, ordered by time: aggTrades, best summed by minute and price first.
 
-    `time` int64 ms UTC, `price` USDT, `volume` contracts.
+    `time` int64 ms UTC, `price` USDT, `volume` contracts. Raises ValueError where lengths differ,
+    or times are not int64 or not ordered.
     """
 
     time: IntArray
     price: FloatArray
     volume: FloatArray
+
+    def __post_init__(self) -> None:
+        _to_float64(self, keep="time")
+        if not len(self.time) == len(self.price) == len(self.volume):
+            raise ValueError("trades need one time, price and volume each")
+        _require_milliseconds("trades", self.time)
+        if np.any(np.diff(self.time) < 0):
+            raise ValueError("trades must be ordered by time")
 
 
 class Gap(NamedTuple):

@@ -21,7 +21,10 @@ DEFAULT_LEVERAGE_WEIGHTS: LeverageWeights = (
 
 @dataclass(frozen=True)
 class ModelParameters:
-    """What the model assumes about traders. Weights are (leverage, weight) pairs, any scale.
+    """What the model assumes about traders.
+
+    Weights are (leverage, weight) pairs in any order and scale; they are kept sorted and
+    normalised, so that equal mixes are equal parameters.
 
     `position_notional`: the size Q of a typical position in USDT; it chooses the bracket.
     `taker_tilt`: with taker imbalance b = 2 taker_buy/volume - 1, the weights of new longs are
@@ -42,13 +45,15 @@ class ModelParameters:
     spread_entries: bool = False
 
     def __post_init__(self) -> None:
-        for weights in (self.long_leverage_weights, self.short_leverage_weights):
+        for name in ("long_leverage_weights", "short_leverage_weights"):
+            weights = getattr(self, name)
             if any(not 1 <= leverage < np.inf for leverage, _ in weights):
                 raise ValueError("leverages must be 1 or more")
             if any(not 0 <= weight < np.inf for _, weight in weights):
                 raise ValueError("leverage weights must be finite and not negative")
             if sum(weight for _, weight in weights) <= 0:
                 raise ValueError("at least one leverage weight must be positive")
+            object.__setattr__(self, name, _normalised(weights))
         if not 0 < self.position_notional < np.inf:
             raise ValueError("the position notional must be a positive number of USDT")
         if not -10 <= self.taker_tilt <= 10:
@@ -59,6 +64,14 @@ class ModelParameters:
         """The lowest leverage that carries weight on either side."""
         weights = self.long_leverage_weights + self.short_leverage_weights
         return min(leverage for leverage, weight in weights if weight > 0)
+
+
+def _normalised(weights: LeverageWeights) -> LeverageWeights:
+    summed: dict[float, float] = {}
+    for leverage, weight in weights:
+        summed[float(leverage)] = summed.get(float(leverage), 0.0) + weight
+    whole = sum(summed.values())
+    return tuple((leverage, weight / whole) for leverage, weight in sorted(summed.items()))
 
 
 def model_fingerprint(parameters: ModelParameters, brackets: Sequence[BracketTable]) -> str:

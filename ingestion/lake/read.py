@@ -6,7 +6,7 @@ Instants go in and come out as int64 milliseconds since the epoch, UTC; ranges a
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import duckdb
 import numpy as np
@@ -46,6 +46,25 @@ class LoadedFile:
     duplicates: int
     chunk_id: int
     loaded_at: datetime
+
+
+@dataclass(frozen=True)
+class LoadedSeries:
+    """What the ledger says of one series of a symbol: its files, and the range they span."""
+
+    symbol: str
+    dataset: str
+    interval: str
+    files: int
+    rows: int
+    quarantined: int
+    range_start: datetime
+    range_end: datetime
+
+    @property
+    def last_day(self) -> date:
+        """The last day that any of the files covers."""
+        return (self.range_end - timedelta(days=1)).date()
 
 
 @dataclass(frozen=True)
@@ -176,6 +195,23 @@ def loaded_files(
         {"symbol": symbol, "dataset": dataset},
     ).fetchall()
     return [LoadedFile(*row) for row in rows]
+
+
+def loaded_series(
+    cursor: duckdb.DuckDBPyConnection, symbol: str | None = None
+) -> dict[str, list[LoadedSeries]]:
+    """The ledger in short, by symbol: of one symbol or of all in a single look."""
+    rows = cursor.execute(
+        "SELECT symbol, dataset, candle_interval, count(*), sum(row_count)::BIGINT, "
+        "sum(quarantined)::BIGINT, min(range_start), max(range_end) "
+        f"FROM {LEDGER} WHERE $symbol IS NULL OR symbol = $symbol "
+        "GROUP BY ALL ORDER BY symbol, dataset, candle_interval",
+        {"symbol": symbol},
+    ).fetchall()
+    series: dict[str, list[LoadedSeries]] = {}
+    for row in rows:
+        series.setdefault(row[0], []).append(LoadedSeries(*row))
+    return series
 
 
 def quarantined_rows(

@@ -46,7 +46,7 @@ CREATE TABLE trades AS SELECT * FROM read_csv(?, header = true, auto_detect = fa
 
 
 def make_trades_day(folder: Path, file: ArchiveFile, rows: int) -> Path:
-    """A day of made-up trades as a zip with its checksum; returns the CSV, which stays beside it."""
+    """A day of made-up trades as a zip with its checksum; returns the CSV, left beside it."""
     path = folder / file.archive_path
     path.parent.mkdir(parents=True, exist_ok=True)
     csv = path.with_suffix(".csv.plain")
@@ -195,7 +195,7 @@ def django_ready() -> None:
     call_command("migrate", verbosity=0)
 
 
-def make_job(source: str, dataset: str, days: int):  # noqa: ANN201
+def make_job(source: str, dataset: str, days: int):
     from ingestion import jobs
     from ingestion.models import Symbol
 

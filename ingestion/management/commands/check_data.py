@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ingestion.check_data import ROWS_OF_A_DAY, DatasetReport, check_symbol
 from ingestion.console import data_folder, day, days_text, find_symbol
 from ingestion.errors import IngestionError
-from ingestion.jobs import DATASET_CHOICES, split_dataset
+from ingestion.jobs import DATASET_CHOICES, parts_of
 from ingestion.models import Symbol
 from ingestion.sources.files import PERIODS
 from ingestion.sources.folder import FolderSource
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 if (name, period) == ("metrics", "monthly"):
                     continue
                 try:
-                    found = source.list_days(symbol.name, *split_dataset(name), period)  # type: ignore[arg-type]
+                    found = source.list_days(symbol.name, *parts_of(name), period)  # type: ignore[arg-type]
                 except IngestionError as error:
                     raise CommandError(str(error)) from error
                 if found:
@@ -100,7 +100,7 @@ class Command(BaseCommand):
     def _print_problems(self, report: DatasetReport) -> None:
         if report.missing_days:
             self.stdout.write(f"{report.name} misses {days_text(report.missing_days)}")
-        dataset, interval = split_dataset(report.name)
+        dataset, interval = parts_of(report.name)
         whole = ROWS_OF_A_DAY.get(interval or dataset, 0)
         for date, rows in list(report.short_days.items())[:SHORT_DAYS_SHOWN]:
             self.stdout.write(f"{report.name} on {date}: {rows:,} of {whole:,} rows")

@@ -60,7 +60,7 @@ def open_interest_of(figures: dict[int, float]) -> OpenInterest:
 def markets(draw: st.DrawFn) -> tuple[Candles, OpenInterest]:
     """Candles on a coarse grid (ties, touches, doji), with gaps and holes; jumpy open interest."""
     interval = draw(st.sampled_from([MINUTE, FIVE_MINUTES, 3 * FIVE_MINUTES]))
-    scale = draw(st.sampled_from([1.0, 1000.0, 0.00001]))
+    scale = draw(st.sampled_from([1.0, 1000.0, 1e-7]))
     count = draw(st.integers(0, 24))
     steps = draw(st.lists(st.integers(0, 99), min_size=count, max_size=count))
     places = np.cumsum([2 if step == 99 else 40 if step == 98 else 1 for step in steps])

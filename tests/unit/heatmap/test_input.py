@@ -10,6 +10,7 @@ from heatmap.engine import (
     Candles,
     ModelParameters,
     OpenInterest,
+    TradedPrices,
     compute_heatmap,
     model_fingerprint,
 )
@@ -134,3 +135,26 @@ def test_a_fingerprint_changes_with_all_that_the_book_depends_on():
     prints.add(model_fingerprint(models[0], (dataclasses.replace(BTC_BRACKETS, valid_from=1),)))
     assert len(prints) == 6
     assert model_fingerprint(models[0], (BTC_BRACKETS,)) in prints
+
+
+def test_equal_mixes_are_equal_parameters():
+    one = ModelParameters(long_leverage_weights=((10, 30), (5, 10), (5, 10)))
+    other = ModelParameters(long_leverage_weights=((5.0, 0.4), (10.0, 0.6)))
+    assert one == other
+    assert model_fingerprint(one, (BTC_BRACKETS,)) == model_fingerprint(other, (BTC_BRACKETS,))
+
+
+@pytest.mark.parametrize(
+    ("times", "prices", "message"),
+    [([1, 2], [1.0], "one time"), ([2, 1], [1.0, 1.0], "ordered"), ([1.0], [1.0], "integer")],
+)
+def test_trades_that_cannot_be_are_refused(times, prices, message):
+    with pytest.raises(ValueError, match=message):
+        TradedPrices(np.array(times), np.array(prices), np.ones(len(prices)))
+
+
+def test_single_precision_input_gives_the_book_of_double_precision():
+    candles = candles_of([FLAT, (100.0, 101.0, 99.0, 100.0)])
+    single = {name: array.astype(np.float32) for name, array in candles.arrays().items()}
+    single["open_time"] = candles.open_time
+    assert Candles(interval_ms=candles.interval_ms, **single).low.dtype == np.float64
