@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -17,8 +17,8 @@ from ingestion.models import (
     IngestionJob,
     Symbol,
 )
-from ingestion.sources.files import CANDLE_DATASETS, DATASETS, INTERVALS, plan_files
-from liqheat_project.lib.runs import RunState
+from ingestion.sources.files import CANDLE_DATASETS, DATASETS, INTERVALS, Dataset, plan_files
+from liqheat_project.lib.runs import ENDED_STATES, RunState
 
 DATASET_CHOICES = tuple(
     name
@@ -32,6 +32,12 @@ DATASET_CHOICES = tuple(
 """What a job can load: `aggTrades`, `klines 1m`, …, `metrics` (open interest)."""
 
 MAX_THROTTLE_MS = 60_000
+
+
+def parts_of(name: str) -> tuple[Dataset, str | None]:
+    """Dataset and candle interval of one of DATASET_CHOICES: `klines 5m` is ("klines", "5m")."""
+    dataset, _, interval = name.partition(" ")
+    return cast(Dataset, dataset), interval or None
 
 
 @transaction.atomic
@@ -74,7 +80,7 @@ def create_job(
     files = [
         file
         for name in dict.fromkeys(datasets)
-        for file in plan_files(symbol.name, *_parts(name), start_date, end_date, period)  # type: ignore[arg-type]
+        for file in plan_files(symbol.name, *parts_of(name), start_date, end_date, period)  # type: ignore[arg-type]
     ]
     chunks = [
         Chunk(
@@ -115,10 +121,18 @@ def retry_failed(job: IngestionJob) -> list[int]:
     _locked(job)
     again = job.chunks.filter(state__in=[ChunkState.FAILED, ChunkState.CANCELLED])
     ids = list(again.values_list("pk", flat=True))
-    again.update(state=ChunkState.PENDING, attempts=0, reason="", retry_at=None, finished_at=None)
+    again.update(
+        state=ChunkState.PENDING,
+        attempts=0,
+        reason="",
+        retry_at=None,
+        started_at=None,
+        finished_at=None,
+    )
     if ids:
-        IngestionJob.objects.filter(pk=job.pk).update(
-            state=RunState.RUNNING, error="", finished_at=None
+        # A job that had ended starts anew: its rate and time left must not count the pause.
+        IngestionJob.objects.filter(pk=job.pk, state__in=ENDED_STATES).update(
+            state=RunState.RUNNING, error="", started_at=None, finished_at=None
         )
         settle(job)
     return ids
@@ -207,11 +221,6 @@ def _forgotten_chunks(job: IngestionJob, now: datetime) -> set[int]:
 
 def _patience() -> timedelta:
     return timedelta(seconds=settings.CHUNK_LEASE_SECONDS)
-
-
-def _parts(name: str) -> tuple[str, str | None]:
-    dataset, _, interval = name.partition(" ")
-    return dataset, interval or None
 
 
 def _verdict(counts: dict[str, int], total: int) -> tuple[str, str]:

@@ -50,6 +50,8 @@ def load_chunk(chunk_id: int) -> Outcome:
     held = lease.take(chunk_id)
     outcome = Outcome()
     if held is not None:
+        if held.chunks[0].job.started_at is None:
+            jobs.settle(held.chunks[0].job)  # it runs from now on, not from its first file's end
         try:
             with held.kept_alive():
                 _load_batch(held, outcome)

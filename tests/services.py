@@ -162,12 +162,19 @@ class Worker:
     """A Celery worker in processes of its own; `process` has one child for each pool process."""
 
     def __init__(
-        self, name: str, environment: dict[str, str], folder: Path, concurrency: int, queues: str
+        self,
+        name: str,
+        environment: dict[str, str],
+        folder: Path,
+        concurrency: int,
+        queues: str,
+        include: str,
     ) -> None:
         self.name = f"{name}@tests"
         self._environment = environment
         self._log_file = folder / f"{name}.log"
         self._options = ["-n", self.name, "-c", str(concurrency), "-Q", queues]
+        self._options += ["-I", include] if include else []
         self.start()
 
     @property

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from liqheat_project.celery import app
+from tests.endless_task import run_endlessly
 from tests.services import wait_until
 
 
@@ -15,9 +16,12 @@ def test_the_session_has_the_database_that_was_asked_for(request):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_worker_takes_its_pool_with_it_and_can_be_started_again(worker):
+def test_a_killed_worker_takes_its_busy_pool_along_and_can_be_started_again(start_worker):
+    worker = start_worker(include="tests.endless_task")
     pool = worker.pool_pids()
     assert len(pool) == 2
+    run_endlessly.delay()
+    wait_until(lambda: "begun" in worker.log, 20, "the task to begin")
     worker.kill()
     wait_until(lambda: not any(map(_runs, pool)), 5, "the pool processes to end")
     assert app.control.ping([worker.name], timeout=0.5) == []

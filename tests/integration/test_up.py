@@ -154,15 +154,6 @@ def test_a_port_in_use_is_refused_by_the_name_of_its_setting(launcher, name):
     assert f"{name}: cannot listen on {busy} (Address already in use)" in launcher.output
 
 
-def test_a_program_that_keeps_dying_ends_the_launcher(launcher):
-    var = launcher.folder / "var"
-    (var / "flower.db.dat").mkdir(parents=True)  # Flower cannot open its file
-    launcher.start()
-    assert launcher.process.wait(READY_SECONDS) == 1
-    assert "flower ended 5 times right after its start" in launcher.output
-    assert str(var / "log" / "flower.log") in launcher.output
-
-
 def answers(address):
     try:
         return httpx.get(f"http://{address}/admin/login/").is_success

@@ -1,0 +1,42 @@
+"""What the pages of symbols and of jobs share."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from kombu.exceptions import OperationalError
+
+from ingestion import tasks
+from ingestion.errors import IngestionError
+
+LOAD_DATA = "ingestion.load_data"
+ROLL_BACK = "ingestion.roll_back"
+
+
+def require(allowed: bool) -> None:
+    """403 for those who are not allowed."""
+    if not allowed:
+        raise PermissionDenied
+
+
+@contextmanager
+def errors_shown(request: HttpRequest) -> Iterator[None]:
+    """Show what a use case complains about as a message on the next page."""
+    try:
+        yield
+    except IngestionError as error:
+        messages.error(request, str(error))
+
+
+def hand_out(request: HttpRequest, chunk_ids: Iterable[int]) -> None:
+    """Tell the workers of chunks. Without a broker they stay pending and the sweep sends them."""
+    try:
+        tasks.send(chunk_ids)
+    except OperationalError as error:
+        messages.warning(
+            request,
+            f"The broker does not answer ({error}). The files wait and are handed out by the "
+            "sweep once it is back.",
+        )

@@ -1,0 +1,359 @@
+"""Symbols: what the lake holds of them, and what can be done with them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import ShowFacets
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+
+from ingestion import availability, jobs, lake, rollback
+from ingestion.admin.common import LOAD_DATA, ROLL_BACK, errors_shown, hand_out, require
+from ingestion.admin.days import grid
+from ingestion.availability import FileState
+from ingestion.forms import LoadForm, SourceForm, SymbolForm, usual_values
+from ingestion.load import source_of
+from ingestion.models import IngestionJob, Symbol
+from liqheat_project.lib.runs import ENDED_STATES
+
+QUARANTINED_SHOWN = 200
+LAST_JOBS_SHOWN = 10
+
+
+class SymbolList(ChangeList):
+    """Adds to each symbol of the page what the lake holds of it and its last job."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        symbols: list[Any] = list(self.result_list)  # type: ignore[has-type]
+        self.result_list = symbols
+        with lake.read.snapshot() as cursor:
+            loaded = lake.read.loaded_series(cursor)
+        newest = (
+            IngestionJob.objects.filter(symbol__in=symbols)
+            .order_by()
+            .values("symbol")
+            .annotate(newest=Max("pk"))
+        )
+        last_jobs = IngestionJob.objects.filter(pk__in=newest.values("newest"))
+        by_symbol = {job.symbol_id: job for job in last_jobs}
+        for symbol in symbols:
+            symbol.loaded = loaded.get(symbol.name, [])
+            symbol.last_job = by_symbol.get(symbol.pk)
+
+
+@admin.register(Symbol)
+class SymbolAdmin(ModelAdmin):
+    list_display = ("name", "enabled", "tick", "loaded", "last_job", "note")
+    list_filter = ("enabled",)
+    list_filter_sheet = False
+    search_fields = ("name", "note")
+    list_before_template = "admin/ingestion/symbol/list_links.html"
+    show_facets = ShowFacets.NEVER
+    form = SymbolForm
+    fields = ("name", "tick_size", "note")
+    actions = ("enable", "disable", "check_availability", "load_data", "roll_back")
+    change_form_template = "admin/ingestion/symbol/change_form.html"
+
+    # Who may do what
+
+    def has_load_data_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(LOAD_DATA)
+
+    def has_roll_back_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(ROLL_BACK)
+
+    def has_view_permission(self, request: HttpRequest, obj: Symbol | None = None) -> bool:
+        return (
+            super().has_view_permission(request, obj)
+            or self.has_load_data_permission(request)
+            or self.has_roll_back_permission(request)
+        )
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Symbol | None = None
+    ) -> tuple[str, ...]:
+        return ("name",) if obj else ()  # the lake's rows carry the name
+
+    # The list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SymbolList
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        wanted = request.POST.get("action")
+        if wanted in self.actions:
+            require(wanted in self.get_actions(request))
+        context = {"can_load": self.has_load_data_permission(request)}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    @admin.display(description="Tick size", ordering="tick_size")
+    def tick(self, symbol: Symbol) -> str:
+        return f"{symbol.tick_size.normalize():f}"
+
+    @admin.display(description="In the lake")
+    def loaded(self, symbol: Symbol) -> SafeString:
+        return render_to_string(
+            "admin/ingestion/symbol/loaded.html",
+            {"series": symbol.loaded},  # type: ignore[attr-defined]
+        )
+
+    @admin.display(description="Last job")
+    def last_job(self, symbol: Symbol) -> SafeString:
+        return render_to_string(
+            "admin/ingestion/symbol/last_job.html",
+            {"job": symbol.last_job},  # type: ignore[attr-defined]
+        )
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> None:
+        self._set_enabled(request, symbols, True)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> None:
+        self._set_enabled(request, symbols, False)
+
+    @admin.action(description="Check availability", permissions=["view"])
+    def check_availability(
+        self, request: HttpRequest, symbols: QuerySet[Symbol]
+    ) -> HttpResponseRedirect:
+        return _go_to("availability", symbols)
+
+    @admin.action(description="Load data…", permissions=["load_data"])
+    def load_data(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> HttpResponseRedirect:
+        return _go_to("load", symbols)
+
+    @admin.action(description="Roll back…", permissions=["roll_back"])
+    def roll_back(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> HttpResponseRedirect:
+        return _go_to("roll_back", symbols)
+
+    # The pages
+
+    def get_urls(self) -> list[URLPattern]:
+        def page(address: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+            return path(address, self.admin_site.admin_view(view), name=f"ingestion_symbol_{name}")
+
+        return [
+            page("availability/", self.availability_view, "availability"),
+            page("load/", self.load_view, "load"),
+            page("roll-back/", self.roll_back_view, "roll_back"),
+            page("<int:pk>/enable/", self.enable_view, "enable"),
+            page("<int:pk>/disable/", self.disable_view, "disable"),
+            page("<int:pk>/quarantined/", self.quarantined_view, "quarantined"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        context: dict[str, Any] = {}
+        symbol = self.get_object(request, object_id)
+        if symbol and self.has_view_permission(request, symbol):
+            with lake.read.snapshot() as cursor:
+                loaded = lake.read.loaded_series(cursor, symbol.name).get(symbol.name, [])
+                coverage = lake.read.coverage(cursor, symbol.name).values()
+            context = {
+                "symbol": symbol,
+                "coverage": coverage,
+                "quarantined": sum(series.quarantined for series in loaded),
+                "last_jobs": symbol.jobs.select_related("requested_by")[:LAST_JOBS_SHOWN],
+                "can_load": self.has_load_data_permission(request),
+                "can_roll_back": self.has_roll_back_permission(request),
+            }
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    @method_decorator(require_POST)
+    def enable_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._enable_one(request, pk, True)
+
+    @method_decorator(require_POST)
+    def disable_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._enable_one(request, pk, False)
+
+    def availability_view(self, request: HttpRequest) -> HttpResponse:
+        require(self.has_view_permission(request))
+        given = request.GET if "start_date" in request.GET else _with_usual_values(request.GET)
+        form = SourceForm(given)
+        found: list[availability.Series] = []
+        if "symbols" in given and form.is_valid():
+            with errors_shown(request):
+                found = _check(form.cleaned_data)
+        context = {
+            "form": form if "symbols" in given else SourceForm(initial=_initial(request.GET)),
+            "series": [(series, grid(series)) for series in found],
+            "states": list(FileState),
+            "any_to_load": any(FileState.AVAILABLE in one.counts for one in found),
+            "load_url": f"{reverse('admin:ingestion_symbol_load')}?{given.urlencode()}",
+            "can_load": self.has_load_data_permission(request),
+        }
+        return self._page(request, "Check availability", "availability.html", context)
+
+    def load_view(self, request: HttpRequest) -> HttpResponse:
+        require(self.has_load_data_permission(request))
+        if request.method != "POST":
+            form = LoadForm(initial=_initial(request.GET))
+        else:
+            form = LoadForm(request.POST)
+            if form.is_valid():
+                with errors_shown(request):
+                    return self._started(request, self._create_jobs(request, form.cleaned_data))
+        return self._page(request, "Load data", "load.html", {"form": form})
+
+    def roll_back_view(self, request: HttpRequest) -> HttpResponse:
+        require(self.has_roll_back_permission(request))
+        symbols = list(Symbol.objects.filter(name__in=_given(request).getlist("symbols")))
+        if not symbols:
+            messages.warning(request, "Choose the symbols to roll back.")
+            return _go_to("changelist")
+        if request.method == "POST":
+            for symbol in symbols:
+                self._roll_back(request, symbol)
+            return _go_to("changelist")
+        with lake.read.snapshot() as cursor:
+            changes = [_what_goes(cursor, symbol) for symbol in symbols]
+        others = Symbol.objects.exclude(pk__in=[symbol.pk for symbol in symbols])
+        context = {"changes": changes, "others": others}
+        return self._page(request, "Roll back", "roll_back.html", context)
+
+    def quarantined_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        require(self.has_view_permission(request))
+        symbol = get_object_or_404(Symbol, pk=pk)
+        with lake.read.snapshot() as cursor:
+            rows = lake.read.quarantined_rows(cursor, symbol.name, QUARANTINED_SHOWN)
+            loaded = lake.read.loaded_series(cursor, symbol.name).get(symbol.name, [])
+        context = {
+            "symbol": symbol,
+            "rows": rows,
+            "total": sum(series.quarantined for series in loaded),
+        }
+        return self._page(request, f"{symbol}: quarantined rows", "quarantined.html", context)
+
+    def _page(
+        self, request: HttpRequest, title: str, template: str, context: dict[str, Any]
+    ) -> TemplateResponse:
+        context = {"title": title, "opts": self.opts, **context}
+        return TemplateResponse(
+            request,
+            f"admin/ingestion/symbol/{template}",
+            self.admin_site.each_context(request) | context,
+        )
+
+    # The acts
+
+    def _enable_one(self, request: HttpRequest, pk: int, enabled: bool) -> HttpResponse:
+        symbol = get_object_or_404(Symbol, pk=pk)
+        require(self.has_change_permission(request, symbol))
+        self._set_enabled(request, [symbol], enabled)
+        return _go_to("change", pk=pk)
+
+    def _set_enabled(self, request: HttpRequest, symbols: Iterable[Symbol], enabled: bool) -> None:
+        word = "Enabled" if enabled else "Disabled"
+        changed = [symbol for symbol in symbols if symbol.enabled != enabled]
+        for symbol in changed:
+            rollback.set_enabled(symbol, enabled)
+            self.log_change(request, symbol, f"{word}.")
+        names = ", ".join(symbol.name for symbol in changed) or "nothing, all of them were already"
+        messages.success(request, f"{word}: {names}.")
+
+    @transaction.atomic
+    def _create_jobs(self, request: HttpRequest, values: dict[str, Any]) -> list[IngestionJob]:
+        options = {name: value for name, value in values.items() if name != "symbols"}
+        created = []
+        for symbol in values["symbols"]:
+            job = jobs.create_job(symbol, **options, requested_by=request.user)
+            self.log_addition(request, job, f"Asked for {job.steps_total} files: {job}.")
+            created.append(job)
+        return created
+
+    def _started(self, request: HttpRequest, created: Sequence[IngestionJob]) -> HttpResponse:
+        for job in created:
+            hand_out(request, job.chunks.values_list("pk", flat=True))
+        files = sum(job.steps_total for job in created)
+        if len(created) == 1:
+            messages.success(request, f"Job {created[0].pk} loads {files} files.")
+            return HttpResponseRedirect(
+                reverse("admin:ingestion_ingestionjob_change", args=[created[0].pk])
+            )
+        messages.success(request, f"{len(created)} jobs load {files} files.")
+        return HttpResponseRedirect(reverse("admin:ingestion_ingestionjob_changelist"))
+
+    def _roll_back(self, request: HttpRequest, symbol: Symbol) -> None:
+        running = _unfinished_jobs(symbol).count()
+        with errors_shown(request):
+            removed = rollback.roll_back(symbol)
+            rows = ", ".join(f"{count:,} of {table}" for table, count in removed.items())
+            text = f"disabled, {running} jobs cancelled, rows removed: {rows or 'none'}"
+            self.log_change(request, symbol, f"Rolled back: {text}.")
+            messages.success(request, f"{symbol}: {text}.")
+
+
+def _go_to(page: str, symbols: Iterable[Symbol] = (), pk: int | None = None) -> Any:
+    address = reverse(f"admin:ingestion_symbol_{page}", args=[pk] if pk else [])
+    names = urlencode([("symbols", symbol.name) for symbol in symbols])
+    return HttpResponseRedirect(f"{address}?{names}" if names else address)
+
+
+def _given(request: HttpRequest) -> QueryDict:
+    return request.POST if request.method == "POST" else request.GET
+
+
+def _with_usual_values(given: QueryDict) -> QueryDict:
+    values = QueryDict(mutable=True)
+    for name, value in usual_values(len(given.getlist("symbols"))).items():
+        values.setlist(name, value if isinstance(value, list) else [value])
+    for name in given:
+        values.setlist(name, given.getlist(name))
+    return values
+
+
+def _initial(given: QueryDict) -> dict[str, Any]:
+    values = _with_usual_values(given)
+    return values.dict() | {name: values.getlist(name) for name in ("symbols", "datasets")}
+
+
+def _check(values: dict[str, Any]) -> list[availability.Series]:
+    request = IngestionJob(source=values["source"], folder=values["folder"])
+    with source_of(request) as source:
+        return availability.check(
+            source,
+            [symbol.name for symbol in values["symbols"]],
+            values["datasets"],
+            values["start_date"],
+            values["end_date"],
+            values["period"],
+        )
+
+
+def _unfinished_jobs(symbol: Symbol) -> QuerySet[IngestionJob]:
+    return symbol.jobs.exclude(state__in=ENDED_STATES)
+
+
+def _what_goes(cursor: Any, symbol: Symbol) -> dict[str, Any]:
+    loaded = lake.read.loaded_series(cursor, symbol.name).get(symbol.name, [])
+    counts = lake.read.row_counts(cursor, symbol.name)
+    return {
+        "symbol": symbol,
+        "rows": {table: count for table, count in counts.items() if count},
+        "total": sum(counts.values()),
+        "files": sum(series.files for series in loaded),
+        "quarantined": sum(series.quarantined for series in loaded),
+        "jobs": list(_unfinished_jobs(symbol)),
+    }

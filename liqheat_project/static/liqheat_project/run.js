@@ -1,0 +1,44 @@
+// Keeps the page of a run up to date: once a second it asks for the run's fragments of HTML and
+// puts those that changed in place, until the run has ended.
+"use strict";
+
+(() => {
+  const INTERVAL_MS = 1000;
+
+  const shown = new Map();
+
+  function replaceFragments(fragments) {
+    const focused = document.activeElement?.id;
+    for (const [name, html] of Object.entries(fragments)) {
+      if (shown.get(name) === html) continue;
+      shown.set(name, html);
+      document.getElementById(`fragment-${name}`).innerHTML = html;
+    }
+    if (focused && document.activeElement?.id !== focused) {
+      document.getElementById(focused)?.focus();
+    }
+  }
+
+  async function update(url) {
+    if (document.hidden) return false;
+    const response = await fetch(url, { headers: { Accept: "application/json" } });
+    if (response.redirected || response.status === 403 || response.status === 404) return true;
+    if (!response.ok) return false;
+    const answer = await response.json();
+    replaceFragments(answer.fragments);
+    return answer.ended;
+  }
+
+  async function watch(url) {
+    let ended = false;
+    while (!ended) {
+      await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+      ended = await update(url).catch(() => false); // the server may be back a second later
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const page = document.querySelector("[data-progress-url]");
+    if (page) watch(page.dataset.progressUrl + location.search);
+  });
+})();
