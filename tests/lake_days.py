@@ -58,7 +58,8 @@ def fingerprint(cursor: duckdb.DuckDBPyConnection, symbol: str, at: str = "") ->
     """Count and hash of all rows and columns of a symbol, by table; `at` names an older state."""
     return {
         table.plain_name: cursor.execute(
-            f"SELECT count(*), sum(hash(t)) FROM {table.name} {at} t WHERE symbol = ?", [symbol]
+            f"SELECT count(*), sum(hash(t)) FROM (FROM {table.name} {at}) t WHERE symbol = ?",
+            [symbol],
         ).fetchone()
         for table in MARKET_TABLES
     }

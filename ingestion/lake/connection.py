@@ -110,7 +110,7 @@ class Lake:
                 "autoload_known_extensions": "false",
             }
         )
-        database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
         for name in ("ducklake", "sqlite_scanner" if config.is_sqlite else "postgres_scanner"):
             database.execute(f"LOAD {_quoted(str(_extension_file(name)))}")
         database.execute("SET ducklake_max_retry_count = 100")
