@@ -68,5 +68,9 @@ class LeaseLost(PermanentError):
     """Another worker took the chunk over; this one must not write."""
 
 
+class BadQuery(PermanentError):
+    """SQL that is refused, or that DuckDB cannot run."""
+
+
 class BadRequest(PermanentError):
     """A job that asks for something that does not exist."""

@@ -59,7 +59,14 @@ if EMBEDDED_BROKER:
     if EMBEDDED_BROKER_FILE.is_file():
         REDIS_URL = EMBEDDED_BROKER_FILE.read_text().strip()
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL},
+    "answers": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "answers",
+        "TIMEOUT": 600,
+        "OPTIONS": {"serializer": "liqheat_project.lib.cache.BytesSerializer"},
+    },
 }
 
 # The lake
@@ -207,6 +214,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of the heatmap
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "liqheat",

@@ -35,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        return  # with pytest-xdist every process of it makes services of its own
+        # Every process of pytest-xdist makes services of its own, before it reads the settings.
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+        return
     folder = Path(tempfile.mkdtemp(prefix="liqheat-"))
     config.stash[_folder] = folder
     os.environ.update(_environment(folder, config.getoption("--database")))
@@ -132,7 +134,8 @@ def start_worker(
     transactional_db: None, settings: Any, tmp_path: Path
 ) -> Iterator[Callable[..., Worker]]:
     """Starts Celery workers on an empty broker, with the settings as they are in the test, and with
-    the variables given by name: `start_worker("first", CHUNK_LEASE_SECONDS="2")`."""
+    the variables given by name: `start_worker("first", CHUNK_LEASE_SECONDS="2")`. `include` names a
+    module with tasks of the test's own."""
     import redis
 
     redis.Redis.from_url(settings.REDIS_URL).flushall()
@@ -142,10 +145,11 @@ def start_worker(
         name: str = "worker",
         concurrency: int = 2,
         queues: str = "ingest,live,validation",
+        include: str = "",
         **variables: str,
     ) -> Worker:
         environment = worker_environment() | variables
-        workers.append(Worker(name, environment, tmp_path, concurrency, queues))
+        workers.append(Worker(name, environment, tmp_path, concurrency, queues, include))
         return workers[-1]
 
     yield start

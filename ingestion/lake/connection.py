@@ -85,6 +85,18 @@ class Lake:
             _rollback(cursor)
             raise
 
+    def seal(self) -> None:
+        """Leave DuckDB nothing but the lake: no file outside of its data, no other database, no
+        variable of this program, and no setting that would undo this."""
+        folder = _quoted(f"{self.config.data_path}/")
+        for setting in (
+            f"allowed_directories = [{folder}]",
+            "python_enable_replacements = false",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            self._database.execute(f"SET {setting}")
+
     def _open(self) -> duckdb.DuckDBPyConnection:
         config = self.config
         config.temporary_path.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from ingestion.lake.schema import (
     OPEN_INTEREST,
     QUARANTINE,
     MarketTable,
+    table_of,
 )
 
 Arrays = dict[str, np.ndarray]
@@ -71,6 +72,17 @@ class Coverage:
     """First and last instant of a symbol's rows in one table (ms), and how many there are."""
 
     table: str
+    rows: int
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True)
+class CandleDay:
+    """The candles of one interval on one UTC day (ms of its midnight): count, first and last."""
+
+    interval: str
+    day_ms: int
     rows: int
     first_ms: int
     last_ms: int
@@ -135,15 +147,29 @@ def open_interest(
     )
 
 
-def coverage(cursor: duckdb.DuckDBPyConnection, symbol: str) -> dict[str, Coverage]:
+def coverage(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, tables: tuple[MarketTable, ...] = MARKET_TABLES
+) -> dict[str, Coverage]:
     """What the lake holds of a symbol, by plain table name; empty tables are left out."""
     selects = " UNION ALL ".join(
         f"SELECT '{table.plain_name}' AS name, count(*), epoch_ms(min({table.time})), "
         f"epoch_ms(max({table.time})) FROM {table.name} WHERE symbol = $symbol"
-        for table in MARKET_TABLES
+        for table in tables
     )
     rows = cursor.execute(selects, {"symbol": symbol}).fetchall()
     return {row[0]: Coverage(*row) for row in rows if row[1]}
+
+
+def candle_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[CandleDay]:
+    """How many candles of which interval the lake holds for each UTC day, in order of time."""
+    selects = " UNION ALL ".join(
+        f"SELECT '{interval}' AS candle_interval, epoch_ms(date_trunc('day', open_time)) AS day, "
+        f"count(*), epoch_ms(min(open_time)), epoch_ms(max(open_time)) "
+        f"FROM {table.name} WHERE symbol = $symbol GROUP BY day"
+        for interval, table in CANDLES.items()
+    )
+    rows = cursor.execute(f"{selects} ORDER BY day, candle_interval", {"symbol": symbol}).fetchall()
+    return [CandleDay(*row) for row in rows]
 
 
 def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | None:
@@ -200,6 +226,24 @@ def quarantined_rows(
         .df()
         .to_dict("records")
     )
+
+
+def rows_by_day(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, dataset: str, interval: str
+) -> dict[date, int]:
+    """Rows of a dataset of the archive on each UTC day that has any.
+
+    Open interest at midnight counts to the day that it closes, as in the archive's files.
+    """
+    table = table_of(dataset, interval)
+    rows = cursor.execute(
+        f"""
+        SELECT ({table.time} - to_microseconds($shift))::DATE AS day, count(*)
+        FROM {table.name} WHERE symbol = $symbol GROUP BY day ORDER BY day
+        """,
+        {"symbol": symbol, "shift": 1 if table is OPEN_INTEREST else 0},
+    ).fetchall()
+    return dict(rows)
 
 
 def version(cursor: duckdb.DuckDBPyConnection) -> int:

@@ -129,7 +129,7 @@ def unpack(
     """
     csv_path = staging_directory / f"{file.name}.csv"
     try:
-        _require_one_entry(zip_path, origin)
+        _require_small_directory(zip_path, origin)
         with zipfile.ZipFile(zip_path) as archive:
             member = _only_member(archive, file, origin)
             with archive.open(member) as stream, new_file(csv_path) as target:
@@ -155,7 +155,7 @@ def unpack(
 
 def has_end_record(path: Path) -> bool:
     """Whether a zip has its last part: one that was cut off has not."""
-    return _end_record(path) is not None
+    return _directory_bytes(path) is not None
 
 
 @contextmanager
@@ -175,7 +175,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def _end_record(path: Path) -> tuple[int, int] | None:
+def _directory_bytes(path: Path) -> int | None:
     with path.open("rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(0, size - _END_RECORD.size - _LONGEST_COMMENT))
@@ -183,18 +183,19 @@ def _end_record(path: Path) -> tuple[int, int] | None:
     place = tail.rfind(_END_SIGNATURE)
     if place < 0 or len(tail) - place < _END_RECORD.size:
         return None
-    fields = _END_RECORD.unpack_from(tail, place)
-    return fields[4], fields[5]
+    directory_bytes: int = _END_RECORD.unpack_from(tail, place)[5]
+    return directory_bytes
 
 
-def _require_one_entry(path: Path, origin: str) -> None:
-    # zipfile reads the whole directory into memory, so its size is checked before.
-    record = _end_record(path)
-    if record is None:
+def _require_small_directory(path: Path, origin: str) -> None:
+    # zipfile reads the whole directory into memory.
+    directory_bytes = _directory_bytes(path)
+    if directory_bytes is None:
         raise BadArchive(f"{origin} is not a whole zip: it has no end record")
-    entries, directory_bytes = record
-    if entries != 1 or directory_bytes > _LARGEST_DIRECTORY:
-        raise BadArchive(f"{origin} has {entries} members, one CSV was expected")
+    if directory_bytes > _LARGEST_DIRECTORY:
+        raise BadArchive(
+            f"{origin} has a directory of {directory_bytes:,} bytes, one CSV was expected"
+        )
 
 
 def _only_member(archive: zipfile.ZipFile, file: ArchiveFile, origin: str) -> zipfile.ZipInfo:

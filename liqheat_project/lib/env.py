@@ -1,14 +1,11 @@
 """Settings read from the environment, with the variable's name in every complaint."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-
-Value = TypeVar("Value")
 
 
 class Environment:
@@ -62,10 +59,7 @@ class Environment:
         value = self.text(name, default)
         if not value and blank:
             return ""
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not (
-            parts.netloc or parts.path.strip("/") or parts.query
-        ):
+        if not _is_url(value, schemes):
             raise ImproperlyConfigured(
                 f"{name} must be a URL beginning with {' or '.join(schemes)}, not {value!r}."
             )
@@ -80,16 +74,14 @@ class Environment:
         return value
 
     def database(self, name: str, default: str) -> dict[str, Any]:
-        value = self.text(name, default)
-        return self._checked(name, value, lambda: dict(self._environ.db_url_config(value)))
+        value = self.url(name, default, ("sqlite", "postgres", "postgresql"))
+        return dict(self._environ.db_url_config(value))
 
-    def _checked(self, name: str, value: str, read: Callable[[], Value]) -> Value:
-        try:
-            result = read()
-        except (ValueError, KeyError, ImproperlyConfigured) as error:
-            raise ImproperlyConfigured(f"{name} cannot be read: {error}") from error
-        if isinstance(result, dict) and not result.get("ENGINE"):
-            raise ImproperlyConfigured(
-                f"{name} must begin with sqlite:/// or postgresql://, not {value!r}."
-            )
-        return result
+
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        has_place = bool(parts.netloc or parts.path.strip("/") or parts.query)
+        return parts.scheme in schemes and has_place and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False

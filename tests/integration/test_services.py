@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from liqheat_project.celery import app
+from tests.endless_task import run_endlessly
 from tests.services import wait_until
 
 
@@ -15,11 +16,14 @@ def test_the_session_has_the_database_that_was_asked_for(request):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_worker_takes_its_pool_with_it_and_can_be_started_again(worker):
+def test_a_killed_worker_takes_its_busy_pool_along_and_can_be_started_again(start_worker):
+    worker = start_worker(include="tests.endless_task")
     pool = worker.pool_pids()
     assert len(pool) == 2
+    run_endlessly.delay()
+    wait_until(lambda: "begun" in worker.log, 60, "the task to begin")
     worker.kill()
-    wait_until(lambda: not any(map(_runs, pool)), 5, "the pool processes to end")
+    wait_until(lambda: not any(map(_runs, pool)), 30, "the pool processes to end")
     assert app.control.ping([worker.name], timeout=0.5) == []
     worker.restart()
     assert worker.name in app.control.ping([worker.name], timeout=5)[0]
@@ -29,7 +33,7 @@ def test_a_killed_worker_takes_its_pool_with_it_and_can_be_started_again(worker)
 def test_a_killed_pool_process_is_replaced(worker):
     pool = worker.pool_pids()
     os.kill(pool[0], signal.SIGKILL)
-    wait_until(lambda: len(set(worker.pool_pids()) - set(pool)) == 1, 20, "a new pool process")
+    wait_until(lambda: len(set(worker.pool_pids()) - set(pool)) == 1, 60, "a new pool process")
 
 
 def _runs(pid):

@@ -1,8 +1,8 @@
-import itertools
 import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_the_example_names_exactly_the_variables_that_are_read():
 def test_every_variable_of_the_example_has_a_line_on_what_it_is_for():
     bare = [
         line
-        for before, line in itertools.pairwise(EXAMPLE)
+        for before, line in pairwise(EXAMPLE)
         if re.match(r"\w+=", line) and not before.startswith("# ")
     ]
     assert bare == []
@@ -55,7 +55,8 @@ def test_the_example_itself_is_valid():
         ("WORKER_CONCURRENCY", "two"),
         ("LAKE_MEMORY_LIMIT_MB", "-1"),
         ("CHUNK_LEASE_SECONDS", "1.5"),
-        ("DATABASE_URL", "oracle-like://x"),
+        ("DATABASE_URL", "oracle://host/name"),
+        ("DATABASE_URL", "postgresql://host:port/name"),
         ("REDIS_URL", "http://127.0.0.1"),
         ("LAKE_CATALOG_URL", "mysql://host/lake"),
         ("ARCHIVE_BASE_URL", "data.binance.vision"),

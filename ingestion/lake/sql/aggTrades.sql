@@ -17,7 +17,7 @@ SELECT
         WHEN NOT (quantity > 0 AND isfinite(quantity)) THEN 'the quantity is not a positive number'
     END AS reason,
     CASE WHEN reason IS NOT NULL THEN
-        concat_ws(',', agg_trade_id, price, quantity, first_trade_id, last_trade_id, transact_time,
-                  is_buyer_maker) END AS raw
+        concat(agg_trade_id, ',', price, ',', quantity, ',', first_trade_id, ',', last_trade_id,
+               ',', transact_time, ',', is_buyer_maker) END AS raw
 FROM (SELECT *, CASE WHEN transact_time >= $microseconds_from THEN transact_time
-                     ELSE transact_time * 1000 END AS microseconds FROM csv)
+                     WHEN transact_time >= 0 THEN transact_time * 1000 END AS microseconds FROM csv)

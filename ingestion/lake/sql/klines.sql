@@ -7,13 +7,13 @@ SELECT
     low,
     close,
     volume,
-    make_timestamp(microseconds + $interval) - INTERVAL 1 MILLISECOND AS close_time,
+    alias.open_time + to_microseconds($interval) - INTERVAL 1 MILLISECOND AS close_time,
     quote_volume,
     count,
     taker_buy_volume,
     taker_buy_quote_volume,
     CASE
-        WHEN microseconds IS NULL OR open IS NULL OR high IS NULL OR low IS NULL OR close IS NULL
+        WHEN csv_open_time IS NULL OR open IS NULL OR high IS NULL OR low IS NULL OR close IS NULL
             OR volume IS NULL THEN 'a cell is blank'
         WHEN alias.open_time IS NULL THEN 'its time is outside the file''s range'
         WHEN microseconds % $interval <> 0 THEN 'its opening time is not on the interval''s grid'
@@ -21,10 +21,16 @@ SELECT
         WHEN NOT (low <= least(open, close) AND high >= greatest(open, close))
             THEN 'low, open, close and high contradict each other'
         WHEN NOT (volume >= 0 AND isfinite(volume)) THEN 'the volume is not a number from 0'
+        WHEN NOT (coalesce(quote_volume, 0) >= 0 AND isfinite(coalesce(quote_volume, 0))
+            AND coalesce(taker_buy_volume, 0) >= 0 AND isfinite(coalesce(taker_buy_volume, 0))
+            AND coalesce(taker_buy_quote_volume, 0) >= 0
+            AND isfinite(coalesce(taker_buy_quote_volume, 0)) AND coalesce(count, 0) >= 0)
+            THEN 'a volume or the count is not a number from 0'
     END AS reason,
     CASE WHEN reason IS NOT NULL THEN
-        concat_ws(',', csv_open_time, open, high, low, close, volume, quote_volume, count,
-                  taker_buy_volume, taker_buy_quote_volume) END AS raw
+        concat(csv_open_time, ',', open, ',', high, ',', low, ',', close, ',', volume, ',',
+               quote_volume, ',', count, ',', taker_buy_volume, ',', taker_buy_quote_volume)
+    END AS raw
 FROM (SELECT * RENAME (open_time AS csv_open_time),
              CASE WHEN open_time >= $microseconds_from THEN open_time
-                  ELSE open_time * 1000 END AS microseconds FROM csv)
+                  WHEN open_time >= 0 THEN open_time * 1000 END AS microseconds FROM csv)

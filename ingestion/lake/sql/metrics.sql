@@ -12,9 +12,12 @@ SELECT
         WHEN alias.timestamp IS NULL THEN 'its time is outside the file''s range'
         WHEN NOT (sum_open_interest >= 0 AND isfinite(sum_open_interest))
             THEN 'the open interest is not a number from 0'
+        WHEN NOT (coalesce(sum_open_interest_value, 0) >= 0
+            AND isfinite(coalesce(sum_open_interest_value, 0)))
+            THEN 'the value of the open interest is not a number from 0'
     END AS reason,
     CASE WHEN reason IS NOT NULL THEN
-        concat_ws(',', create_time, csv_symbol, sum_open_interest, sum_open_interest_value)
+        concat(create_time, ',', csv_symbol, ',', sum_open_interest, ',', sum_open_interest_value)
     END AS raw
 FROM (SELECT * RENAME (symbol AS csv_symbol),
              try_cast(create_time AS TIMESTAMP) + to_microseconds($label_shift) AS valid_at

@@ -215,9 +215,10 @@ def _check_free(name: str) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise CommandError(
-            f"{name}: cannot listen on {address} ({error.strerror}). Stop the program that uses "
-            f"it, or choose another address: {name}=127.0.0.1:{port + 1} in .env."
+            f"{name}: cannot listen on {address} ({reason}). Stop the program that uses it, or "
+            f"choose another address: {name}=127.0.0.1:{port + 1} in .env."
         ) from error
 
 

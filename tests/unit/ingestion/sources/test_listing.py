@@ -41,10 +41,29 @@ def test_the_last_key_is_the_marker_where_none_is_given():
     assert asked[2]["marker"] == f"{FOLDER}ETHUSDT-metrics-2024-01-02.zip"
 
 
+def test_the_marker_that_is_given_is_the_next_one():
+    asked = []
+
+    def fetch(parameters: dict[str, str]) -> bytes:
+        asked.append(parameters.get("marker"))
+        keys = [f"{FOLDER}ETHUSDT-metrics-2024-01-01.zip"]
+        return _page(keys, f"{FOLDER}further", True) if len(asked) == 1 else _page([])
+
+    days_in_pages(fetch, FOLDER)
+    assert asked == [None, f"{FOLDER}further"]
+
+
 @pytest.mark.parametrize("keys", [[], [f"{FOLDER}ETHUSDT-metrics-2024-01-01.zip"]])
 def test_a_listing_that_goes_in_circles_ends(keys):
+    asked = []
+
+    def fetch(parameters: dict[str, str]) -> bytes:
+        asked.append(parameters)
+        return _page(keys, truncated=True)
+
     with pytest.raises(BadArchive, match="does not come to an end"):
-        days_in_pages(lambda _: _page(keys, truncated=True), FOLDER)
+        days_in_pages(fetch, FOLDER)
+    assert len(asked) == len(keys) + 1
 
 
 @pytest.mark.parametrize(

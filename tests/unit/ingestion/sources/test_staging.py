@@ -35,6 +35,12 @@ def _bad_crc() -> bytes:
     return bytes(body)
 
 
+def _from_the_future() -> bytes:
+    body = bytearray(zip_of())
+    body[body.index(b"PK\x01\x02") + 6] = 161
+    return bytes(body)
+
+
 def _huge_directory() -> bytes:
     body = bytearray(zip_of())
     struct.pack_into("<L", body, body.rindex(b"PK\x05\x06") + 12, 500_000_000)
@@ -63,7 +69,8 @@ def test_the_one_csv_comes_out_and_the_zip_goes(staging, compression):
         (zip_of(compression=zipfile.ZIP_BZIP2), "compression method"),
         (_encrypted(), "is encrypted"),
         (_bad_crc(), "cannot be unpacked"),
-        (_huge_directory(), "members"),
+        (_from_the_future(), "cannot be unpacked: zip file version"),
+        (_huge_directory(), "directory of 500,000,000 bytes"),
         (zip_of()[:-10], "no end record"),
         (b"PK\x03\x04", "no end record"),
         (b"", "no end record"),

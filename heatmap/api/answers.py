@@ -1,0 +1,139 @@
+"""How an answer is found: not modified, from the cache, or computed, compressed and kept."""
+
+import gzip
+import hashlib
+import logging
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from rest_framework.exceptions import APIException
+
+logger = logging.getLogger(__name__)
+
+JSON = "application/json"
+BINARY = "application/octet-stream"
+CACHE_CONTROL = "public, max-age=1, must-revalidate"
+LARGEST_KEPT = 8_000_000
+COMPRESSION_LEVEL = 1
+NOT_CACHED, CACHED = b'"cached":false', b'"cached":true '
+"""The flag at the end of an answer's meta, and what it is in the cache: the length stays."""
+GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+
+
+class Busy(APIException):
+    """Too many answers are being computed."""
+
+    status_code = 503
+    default_code = "busy"
+    default_detail = "The server is computing as many answers as it can; ask again in a second."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body with the key of all it depends on."""
+
+    key: str
+    body: bytes
+
+
+def key_of(*parts: Any) -> str:
+    """A key of everything that an answer depends on, code included."""
+    text = repr((settings.SPECTACULAR_SETTINGS["VERSION"], *parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def answer(
+    request: HttpRequest, key: str, content_type: str, compute: Callable[[], Answer]
+) -> HttpResponse:
+    """The response to `request`: 304 where the client has `key`, else what the cache holds under
+    it, else what `compute` makes, which may carry the key of newer data."""
+    known = get_conditional_response(request, etag=_etag(key), response=None)
+    if known is not None:
+        known["Cache-Control"] = CACHE_CONTROL
+        return known
+    packed = _from_cache(key)
+    if packed is None:
+        with _slot():
+            made = compute()
+        key = made.key
+        packed, kept = compressed(made.body)
+        _keep(key, kept)
+    return _response(request, key, content_type, packed)
+
+
+def _response(request: HttpRequest, key: str, content_type: str, packed: bytes) -> HttpResponse:
+    accepts_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
+    response = HttpResponse(
+        packed if accepts_gzip else gzip.decompress(packed), content_type=content_type
+    )
+    if accepts_gzip:
+        response["Content-Encoding"] = "gzip"
+    response["ETag"] = _etag(key)
+    response["Cache-Control"] = CACHE_CONTROL
+    patch_vary_headers(response, ["Accept-Encoding"])
+    return response
+
+
+def _etag(key: str) -> str:
+    return f'W/"{key}"'
+
+
+def _from_cache(key: str) -> bytes | None:
+    try:
+        return caches["answers"].get(key)
+    except redis.RedisError as error:
+        logger.warning("The cache does not answer: %s", error)
+        return None
+
+
+def _keep(key: str, packed: bytes) -> None:
+    if len(packed) > LARGEST_KEPT:
+        return
+    try:
+        caches["answers"].set(key, packed)
+    except redis.RedisError as error:
+        logger.warning("The cache does not answer: %s", error)
+
+
+def compressed(body: bytes) -> tuple[bytes, bytes]:
+    """The body as gzip, and the same with the flag that it is cached.
+
+    What follows the flag is by far the most; it is compressed once and stands in both.
+    """
+    head, flag, rest = body.partition(NOT_CACHED)
+    compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
+    tail = compressor.compress(rest) + compressor.flush()
+    return _gzip(head + flag, rest, tail), _gzip(head + CACHED if flag else head, rest, tail)
+
+
+def _gzip(head: bytes, rest: bytes, tail: bytes) -> bytes:
+    """One gzip member of `head` and of `rest`, which is deflated already: `tail`."""
+    compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
+    start = compressor.compress(head) + compressor.flush(zlib.Z_FULL_FLUSH)
+    check = zlib.crc32(rest, zlib.crc32(head))
+    length = (len(head) + len(rest)) & 0xFFFFFFFF
+    return b"".join([GZIP_HEADER, start, tail, struct.pack("<II", check, length)])
+
+
+# One thread of each web process stays free for what needs no computing.
+_slots = threading.BoundedSemaphore(max(settings.WEB_THREADS - 1, 1))
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    if not _slots.acquire(blocking=False):
+        raise Busy
+    try:
+        yield
+    finally:
+        _slots.release()

@@ -1,0 +1,98 @@
+"""What every request needs of a symbol, asked of the databases at most once a second.
+
+A process may answer from what it knew up to a second ago: the price of serving hundreds of
+requests a second without asking Django's database and the lake's catalogue for each.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import duckdb
+from rest_framework.exceptions import NotFound
+
+from heatmap.brackets import Brackets, brackets_of
+from heatmap.history import History, history_of
+from ingestion.lake import read
+from ingestion.models import Symbol
+
+SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Market:
+    """An enabled symbol with its tick size, its brackets and what the lake holds of it."""
+
+    symbol: str
+    tick_size: Decimal
+    brackets: Brackets
+    history: History
+
+    @property
+    def version(self) -> str:
+        """Changes with anything that an answer about the symbol depends on."""
+        return f"{self.history.version} {self.tick_size} {self.brackets.version}"
+
+    def seen_by(self, cursor: duckdb.DuckDBPyConnection) -> "Market":
+        """The same in the snapshot of `cursor`."""
+        return replace(self, history=history_of(cursor, self.symbol, self.history))
+
+
+_histories: dict[str, History] = {}
+_known: dict[str, tuple[float, Market]] = {}
+_guard = threading.Lock()
+
+
+def market(name: str) -> Market:
+    """The market of a symbol. Raises NotFound, with the enabled ones, if it is not enabled."""
+    expires, found = _known.get(name, (0.0, None))
+    if found is not None and time.monotonic() < expires:
+        return found
+    with _guard:
+        expires, found = _known.get(name, (0.0, None))
+        if found is None or time.monotonic() >= expires:
+            found = _ask(name)
+            _known[name] = (time.monotonic() + SECONDS, found)
+    return found
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered symbol, enabled or not, and what the lake holds of it."""
+
+    symbol: Symbol
+    history: History
+
+
+def registered() -> list[Registered]:
+    """Every registered symbol, ordered by name."""
+    rows = []
+    with read.snapshot() as cursor:
+        for symbol in Symbol.objects.all():
+            known = _histories.get(symbol.name)
+            history = _histories[symbol.name] = history_of(cursor, symbol.name, known)
+            rows.append(Registered(symbol, history))
+    return rows
+
+
+def forget() -> None:
+    """Ask the databases again; for tests that change them."""
+    _known.clear()
+    _histories.clear()
+
+
+def _ask(name: str) -> Market:
+    row = Symbol.objects.filter(name=name, enabled=True).first()
+    if row is None:
+        _known.pop(name, None)
+        raise NotFound(_why_not(name))
+    with read.snapshot() as cursor:
+        history = _histories[name] = history_of(cursor, name, _histories.get(name))
+    return Market(name, row.tick_size, brackets_of(name), history)
+
+
+def _why_not(name: str) -> str:
+    enabled = list(Symbol.objects.filter(enabled=True).values_list("name", flat=True))
+    state = "disabled" if Symbol.objects.filter(name=name).exists() else "not known"
+    return f"{name} is {state}. Enabled symbols: {', '.join(enabled) or 'none'}."

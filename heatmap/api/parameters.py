@@ -1,0 +1,176 @@
+"""What a request may ask for: one serializer per endpoint, every parameter bounded."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from heatmap.build import MODELS, WINDOWS
+from heatmap.candles import INTERVALS
+
+MOST_LEVERAGES = 20
+LARGEST_LEVERAGE = 200
+FORMATS = ("json", "grid", "packed")
+LOOKBACK = r"\A(all|0|[1-9][0-9]{0,3}[hd])\Z"
+
+
+class Query(serializers.Serializer):
+    """Parameters of a query string; one that is not known is refused by name."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields))
+        if unknown:
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {name: [f"Unknown parameter; known are {known}."] for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+
+class SymbolQuery(Query):
+    symbol = serializers.RegexField(
+        r"\A[A-Z0-9_]{2,30}\Z",
+        help_text="as Binance writes it, such as BTCUSDT or ETHUSDT",
+        error_messages={"invalid": "2 to 30 capital letters, digits or underscores."},
+    )
+
+
+class InstantField(serializers.DateTimeField):
+    """ISO 8601, naive means UTC; becomes ms since the epoch."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(default_timezone=UTC, **options)
+
+    def to_internal_value(self, value: Any) -> Any:
+        instant: datetime = super().to_internal_value(value)
+        if not 2000 <= instant.year < 2100:
+            raise serializers.ValidationError("The year must be from 2000 to 2099.")
+        return round(instant.timestamp() * 1000)
+
+
+class LeverageWeightsField(serializers.CharField):
+    """`5:15,10:30`: leverage and weight; becomes a tuple of pairs of float."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        pairs = []
+        for item in super().to_internal_value(data).split(","):
+            leverage, colon, weight = item.partition(":")
+            try:
+                pair = float(leverage), float(weight)
+            except ValueError:
+                colon = ""
+            if not colon:
+                raise serializers.ValidationError(
+                    f"{item!r} is not leverage:weight; write 5:15,10:30."
+                )
+            pairs.append(pair)
+        if len(pairs) > MOST_LEVERAGES or len(dict(pairs)) < len(pairs):
+            raise serializers.ValidationError(
+                f"At most {MOST_LEVERAGES} leverages, each of them once."
+            )
+        if not all(1 <= leverage <= LARGEST_LEVERAGE for leverage, _ in pairs):
+            raise serializers.ValidationError(f"Leverages are from 1 to {LARGEST_LEVERAGE}.")
+        if not all(0 <= weight <= 1e6 for _, weight in pairs) or not any(w for _, w in pairs):
+            raise serializers.ValidationError("Weights are from 0 to 1000000, one of them above 0.")
+        total = sum(weight for _, weight in pairs)
+        return tuple(sorted((leverage, weight / total) for leverage, weight in pairs))
+
+
+class ModelQuery(SymbolQuery):
+    price_bin_size = serializers.DecimalField(
+        max_digits=20,
+        decimal_places=10,
+        required=False,
+        help_text="height of a price bucket in USDT, down to the tick size; by default the "
+        "largest 1-2-5 step that is at most 0.1 % of the price",
+    )
+    leverage_weights = LeverageWeightsField(
+        required=False,
+        max_length=400,
+        help_text="share of new contracts by leverage, as leverage:weight pairs in any scale; by "
+        "default 5:15,10:30,25:25,50:20,100:10",
+    )
+    lookback = serializers.RegexField(
+        LOOKBACK,
+        default="all",
+        help_text="how long before the first column the book starts empty: all (the default: all "
+        "that is loaded), 0, or hours or days such as 12h or 30d",
+        error_messages={"invalid": "all, 0, or hours or days such as 12h or 30d."},
+    )
+    model = serializers.ChoiceField(
+        list(MODELS), default="two-sided", help_text="how entries are placed; see docs/model.md"
+    )
+
+    def validate_price_bin_size(self, value: Any) -> float:
+        if value <= 0:
+            raise serializers.ValidationError("Must be a positive number.")
+        return float(value)
+
+    def validate_lookback(self, value: str) -> int | None:
+        if value == "all":
+            return None
+        hours = {"h": 1, "d": 24}.get(value[-1], 0)
+        return int(value.rstrip("hd")) * hours * 3_600_000
+
+
+class HeatmapQuery(ModelQuery):
+    time_window = serializers.ChoiceField(
+        list(WINDOWS),
+        required=False,
+        help_text="length of the window, which ends at end_time or, without one, at the newest "
+        "data; 24h where neither it nor start_time is given",
+    )
+    start_time = InstantField(required=False, help_text="first instant shown, ISO 8601; naive: UTC")
+    end_time = InstantField(
+        required=False,
+        help_text="last instant shown, ISO 8601, naive: UTC; by default the newest data",
+    )
+    interval = serializers.ChoiceField(
+        list(INTERVALS),
+        required=False,
+        help_text="distance of the columns. By default "
+        + ", ".join(f"{interval} for {name}" for name, (interval, _) in WINDOWS.items())
+        + "; for a range of its own the finest that gives at most 400 columns; never finer than "
+        "the candles that are loaded",
+    )
+    format = serializers.ChoiceField(
+        FORMATS, default="json", help_text="shape of the answer; see the responses"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "time_window" in attrs and "start_time" in attrs:
+            raise serializers.ValidationError(
+                {"time_window": ["Give it with end_time or alone, not with start_time."]}
+            )
+        _check_order(attrs)
+        return attrs
+
+
+class MapQuery(ModelQuery):
+    time = InstantField(
+        required=False,
+        help_text="the instant, ISO 8601, naive: UTC; by default the newest data",
+    )
+
+
+class KlinesQuery(SymbolQuery):
+    interval = serializers.ChoiceField(list(INTERVALS), default="15m")
+    start_time = InstantField(
+        required=False, help_text="candles that open at or after it; then the oldest come first"
+    )
+    end_time = InstantField(required=False, help_text="candles that open before it")
+    limit = serializers.IntegerField(
+        min_value=1,
+        max_value=1500,
+        default=500,
+        help_text="how many candles: the newest ones, or the first ones from start_time on",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        _check_order(attrs)
+        return attrs
+
+
+def _check_order(attrs: dict[str, Any]) -> None:
+    if "start_time" in attrs and "end_time" in attrs and attrs["start_time"] >= attrs["end_time"]:
+        raise serializers.ValidationError({"start_time": ["Must lie before end_time."]})

@@ -1,0 +1,149 @@
+"""The endpoints: parameters in, an answer out. What is in the answers stands in bodies."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema_view
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from heatmap.api import bodies, packed, schema
+from heatmap.api.answers import BINARY, JSON, Answer, answer, key_of
+from heatmap.api.markets import Market, market, registered
+from heatmap.api.parameters import HeatmapQuery, KlinesQuery, MapQuery, Query, SymbolQuery
+from heatmap.build import (
+    MODELS,
+    BadRequest,
+    HeatmapRequest,
+    build_heatmap,
+    build_map,
+    columns_of,
+)
+from ingestion.lake import read
+
+Cursor = duckdb.DuckDBPyConnection
+Parameters = dict[str, Any]
+
+
+class MarketView(APIView):
+    """An endpoint about one enabled symbol, all of it from one snapshot of the lake."""
+
+    query: type[Query] = SymbolQuery
+
+    def get(self, request: Request) -> HttpResponse:
+        query = _parsed(self.query, request)
+        found = market(query["symbol"])
+
+        def compute() -> Answer:
+            with read.snapshot() as cursor:
+                seen = found.seen_by(cursor)
+                try:
+                    return Answer(self._key(query, seen), self.body(cursor, seen, query))
+                except BadRequest as error:
+                    raise ValidationError({error.parameter: [error.reason]}) from error
+
+        return answer(request, self._key(query, found), self.content_type(query), compute)
+
+    def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
+        raise NotImplementedError
+
+    def content_type(self, query: Parameters) -> str:
+        return JSON
+
+    def _key(self, query: Parameters, market: Market) -> str:
+        return key_of(type(self).__name__, sorted(query.items()), market.version)
+
+
+@extend_schema_view(get=schema.HEATMAP)
+class HeatmapView(MarketView):
+    query = HeatmapQuery
+
+    def content_type(self, query: Parameters) -> str:
+        return BINARY if query["format"] == "packed" else JSON
+
+    def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
+        started = time.perf_counter()
+        request = _heatmap_request(query)
+        columns = columns_of(request, market.history)
+        result = build_heatmap(
+            cursor, market.history, market.brackets, market.tick_size, request, columns
+        )
+        if query["format"] != "packed":
+            result = bodies.fitted(result, adjustable=request.bin_size is None)
+        milliseconds = (time.perf_counter() - started) * 1000
+        meta = bodies.heatmap_meta(
+            request, columns, market.history, market.brackets, result, milliseconds
+        )
+        shape = {
+            "json": bodies.levels_body,
+            "grid": bodies.grid_body,
+            "packed": packed.packed_body,
+        }[query["format"]]
+        return shape(meta, result)
+
+
+@extend_schema_view(get=schema.MAP)
+class MapView(MarketView):
+    query = MapQuery
+
+    def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
+        started = time.perf_counter()
+        request = _heatmap_request(query)
+        instant = min(query.get("time", market.history.end), market.history.end)
+        found = build_map(
+            cursor, market.history, market.brackets, market.tick_size, request, instant
+        )
+        milliseconds = (time.perf_counter() - started) * 1000
+        return bodies.map_body(
+            request, instant, market.history, market.brackets, found, milliseconds
+        )
+
+
+@extend_schema_view(get=schema.KLINES)
+class KlinesView(MarketView):
+    query = KlinesQuery
+
+    def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
+        return bodies.klines_body(cursor, market.history, query)
+
+
+@extend_schema_view(get=schema.DATE_RANGE)
+class DateRangeView(MarketView):
+    def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
+        return bodies.date_range_body(market.history, read.coverage(cursor, market.symbol))
+
+
+@extend_schema_view(get=schema.SYMBOLS)
+class SymbolsView(APIView):
+    def get(self, request: Request) -> HttpResponse:
+        _parsed(Query, request)
+        return Response({"symbols": [bodies.symbol_row(row) for row in registered()]})
+
+
+def _parsed(query: type[Query], request: Request) -> Parameters:
+    serializer = query(data=request.query_params.dict())
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _heatmap_request(query: Parameters) -> HeatmapRequest:
+    parameters = MODELS[query["model"]]
+    if "leverage_weights" in query:
+        weights = query["leverage_weights"]
+        parameters = replace(
+            parameters, long_leverage_weights=weights, short_leverage_weights=weights
+        )
+    return HeatmapRequest(
+        window=query.get("time_window"),
+        start=query.get("start_time"),
+        end=query.get("end_time"),
+        interval=query.get("interval"),
+        bin_size=query.get("price_bin_size"),
+        parameters=parameters,
+        lookback=query["lookback"],
+    )

@@ -1,0 +1,321 @@
+"""From the lake to the heatmap: reads a symbol's history, hands it to the engine, adds candles."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from heatmap import candles
+from heatmap.brackets import Brackets
+from heatmap.candles import INTERVALS, Arrays
+from heatmap.engine import (
+    Book,
+    Heatmap,
+    LiquidationMap,
+    ModelParameters,
+    OpenInterest,
+    SideColumns,
+    advance,
+    compute_heatmap,
+    default_bin_size,
+    liquidation_map,
+)
+from heatmap.engine.grid import bin_span, default_price_range
+from heatmap.history import History, Stretch, engine_candles, load_arrays, load_open_interest
+from ingestion.lake import read
+
+LARGEST_GRID = 12_000_000
+"""Cells (columns x price bins) of one answer, each side."""
+LONGEST_COLUMNS = 20_000
+MOST_BINS = 50_000
+MOST_DEFAULT_COLUMNS = 400
+WINDOWS = {
+    "12h": ("5m", 12),
+    "24h": ("5m", 24),
+    "48h": ("15m", 48),
+    "3d": ("15m", 72),
+    "7d": ("1h", 168),
+    "14d": ("2h", 336),
+    "30d": ("4h", 720),
+    "60d": ("6h", 1440),
+    "90d": ("12h", 2160),
+    "180d": ("1d", 4320),
+    "1y": ("1d", 8760),
+}
+"""Windows that can be asked for: the interval of their columns unless one is given, and hours."""
+DEFAULT_WINDOW = "24h"
+HOUR_MS = 3_600_000
+MONTH_MS = 30 * 24 * HOUR_MS
+MODELS = {"two-sided": ModelParameters()}
+
+
+class BadRequest(Exception):
+    """A request that can't be answered: the parameter that has to change, and why."""
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(f"{parameter}: {reason}")
+        self.parameter, self.reason = parameter, reason
+
+
+@dataclass(frozen=True)
+class HeatmapRequest:
+    """What to compute. Instants in ms UTC; what is None follows from the data.
+
+    `window` is a name of WINDOWS and says where to start when `start` is None. `lookback` is how
+    long before the first column the book starts empty (ms); None takes all that is loaded.
+    """
+
+    window: str | None
+    start: int | None
+    end: int | None
+    interval: str | None
+    bin_size: float | None
+    parameters: ModelParameters
+    lookback: int | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The instants shown (ms, [T]), multiples of the interval, and the window they were cut from.
+
+    Columns before the first or after the last candle are left out, so `times` may be empty.
+    """
+
+    times: NDArray[np.int64]
+    interval: str
+    start: int
+    end: int
+
+    @property
+    def interval_ms(self) -> int:
+        return INTERVALS[self.interval]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A heatmap with the candle that ends at each column (NaN where there is none)."""
+
+    columns: Columns
+    heatmap: Heatmap
+    candles: Arrays
+
+
+def columns_of(request: HeatmapRequest, history: History) -> Columns:
+    """The columns that a request asks for, as far as there is data. Raises BadRequest."""
+    of_window, hours = WINDOWS[request.window or DEFAULT_WINDOW]
+    end = max(history.end, request.start or 0) if request.end is None else request.end
+    start = end - hours * HOUR_MS if request.start is None else request.start
+    interval = request.interval or _default_interval(request, history, of_window, start, end)
+    step = INTERVALS[interval]
+    if request.start is None:
+        # A window of n intervals has n columns, the last one at its end.
+        start += step
+    first = -(-max(start, history.start + 1) // step)
+    count = min(end, history.end) // step - first + 1 if history.end else 0
+    if count > LONGEST_COLUMNS:
+        raise BadRequest(
+            "interval",
+            f"{interval} gives {count:,} columns, at most {LONGEST_COLUMNS:,} are allowed: "
+            "ask for a coarser interval or a shorter window",
+        )
+    times = step * (first + np.arange(max(count, 0), dtype=np.int64))
+    if len(times):
+        _check_interval(interval, history, int(times[0]) - step, int(times[-1]))
+    return Columns(times, interval, start, end)
+
+
+def build_heatmap(
+    cursor: duckdb.DuckDBPyConnection,
+    history: History,
+    brackets: Brackets,
+    tick_size: Decimal,
+    request: HeatmapRequest,
+    columns: Columns,
+) -> Result | None:
+    """The heatmap at `columns`; None where no candle lies between them. Raises BadRequest."""
+    if not len(columns.times):
+        return None
+    step = columns.interval_ms
+    first, last = int(columns.times[0]), int(columns.times[-1])
+    start = history.start if request.lookback is None else first - step - request.lookback
+    parts = list(_parts(cursor, history, start, last))
+    shown = _shown(parts, columns)
+    if not len(shown["low"]):
+        return None
+    bin_size = _bin_size(request.bin_size, _last_price(parts), tick_size)
+    price_range = default_price_range(
+        shown["low"], shown["high"], request.parameters.lowest_leverage
+    )
+    _, bins = bin_span(price_range[0], price_range[1], bin_size)
+    if bins * len(columns.times) > LARGEST_GRID:
+        raise BadRequest(
+            "interval" if request.bin_size is None else "price_bin_size",
+            f"{len(columns.times):,} columns of {bins:,} price bins are more than "
+            f"{LARGEST_GRID:,} cells: ask for a coarser interval or price_bin_size",
+        )
+    figures = load_open_interest(cursor, history.symbol, start, last)
+    heatmap = _compute(parts, figures, brackets, request.parameters, columns, bin_size, price_range)
+    return Result(columns, heatmap, candles.at_columns(shown, columns.times, step))
+
+
+def build_map(
+    cursor: duckdb.DuckDBPyConnection,
+    history: History,
+    brackets: Brackets,
+    tick_size: Decimal,
+    request: HeatmapRequest,
+    instant: int,
+) -> tuple[LiquidationMap, Book, float] | None:
+    """The liquidation map, the book and the last price at `instant` (ms); None without data.
+
+    Raises BadRequest.
+    """
+    start = history.start if request.lookback is None else instant - request.lookback
+    parts = list(_parts(cursor, history, start, instant))
+    if not parts:
+        return None
+    figures = load_open_interest(cursor, history.symbol, start, instant)
+    book = Book()
+    for stretch, arrays in parts:
+        part = engine_candles(arrays, stretch.interval_ms)
+        book = advance(book, part, figures, brackets.tables, request.parameters)
+    price = _last_price(parts)
+    bin_size = _bin_size(request.bin_size, price, tick_size)
+    if price / bin_size > MOST_BINS:
+        raise BadRequest(
+            "price_bin_size", f"must be at least {price / MOST_BINS:.4g} at a price of {price:g}"
+        )
+    return liquidation_map(book, price, bin_size), book, price
+
+
+def build_candles(
+    cursor: duckdb.DuckDBPyConnection, history: History, interval: str, start: int, end: int
+) -> Arrays:
+    """Candles of `interval` that open in [start, end), out of the finest loaded. Raises BadRequest.
+
+    In months, so that years of 1m candles are never in memory at once.
+    """
+    _check_interval(interval, history, start, end)
+    bounds = [start, *range((start // MONTH_MS + 1) * MONTH_MS, end, MONTH_MS), end]
+    parts = [
+        candles.aggregate(read.candles(cursor, history.symbol, *stretch), INTERVALS[interval])
+        for begin, until in pairwise(bounds)
+        for stretch in history.within(begin, until)
+    ]
+    return candles.joined(parts) if parts else {}
+
+
+def _parts(
+    cursor: duckdb.DuckDBPyConnection, history: History, start: int, end: int
+) -> Iterator[tuple[Stretch, Arrays]]:
+    """The candles that open in [start, end), stretch by stretch."""
+    for stretch in history.within(start, end):
+        arrays = load_arrays(cursor, history, stretch)
+        if len(arrays["open_time"]):
+            yield stretch, arrays
+
+
+def _compute(
+    parts: list[tuple[Stretch, Arrays]],
+    figures: OpenInterest,
+    brackets: Brackets,
+    parameters: ModelParameters,
+    columns: Columns,
+    bin_size: float,
+    price_range: tuple[float, float],
+) -> Heatmap:
+    book = Book()
+    heatmaps: list[Heatmap] = []
+    for number, (stretch, arrays) in enumerate(parts):
+        part = engine_candles(arrays, stretch.interval_ms)
+        until = parts[number + 1][0].start if number + 1 < len(parts) else math.inf
+        here = columns.times[(columns.times > stretch.start) & (columns.times <= until)]
+        if len(here):
+            heatmap = compute_heatmap(
+                part,
+                figures,
+                brackets.tables,
+                parameters,
+                here,
+                bin_size,
+                book,
+                price_range=price_range,
+                column_interval_ms=columns.interval_ms,
+            )
+            heatmaps.append(heatmap)
+            book = heatmap.book
+        if number + 1 < len(parts):
+            book = advance(book, part, figures, brackets.tables, parameters)
+    return _joined(heatmaps)
+
+
+def _joined(heatmaps: list[Heatmap]) -> Heatmap:
+    if len(heatmaps) == 1:
+        return heatmaps[0]
+    return replace(
+        heatmaps[-1],
+        times=np.concatenate([one.times for one in heatmaps]),
+        long=_joined_sides([one.long for one in heatmaps]),
+        short=_joined_sides([one.short for one in heatmaps]),
+        gaps=[gap for one in heatmaps for gap in one.gaps],
+    )
+
+
+def _joined_sides(sides: list[SideColumns]) -> SideColumns:
+    names = SideColumns.__dataclass_fields__
+    return SideColumns(
+        **{name: np.concatenate([getattr(side, name) for side in sides]) for name in names}
+    )
+
+
+def _shown(parts: list[tuple[Stretch, Arrays]], columns: Columns) -> Arrays:
+    """The candles of the columns' interval, from the one that ends at the first column on."""
+    start, step = int(columns.times[0]) - columns.interval_ms, columns.interval_ms
+    aggregated = []
+    for _, arrays in parts:
+        first = int(np.searchsorted(arrays["open_time"], start))
+        rest = {name: values[first:] for name, values in arrays.items()}
+        aggregated.append(candles.aggregate(rest, step))
+    return candles.joined(aggregated or [candles.NO_CANDLES])
+
+
+def _last_price(parts: list[tuple[Stretch, Arrays]]) -> float:
+    return float(parts[-1][1]["close"][-1])
+
+
+def _bin_size(asked: float | None, price: float, tick_size: Decimal) -> float:
+    if asked is None:
+        return default_bin_size(price, float(tick_size))
+    if asked < float(tick_size) * (1 - 1e-9):
+        raise BadRequest("price_bin_size", f"must not be below the tick size {tick_size:f}")
+    return asked
+
+
+def _default_interval(
+    request: HeatmapRequest, history: History, of_window: str, start: int, end: int
+) -> str:
+    """That of the window; for a range of its own, the finest with at most 400 columns.
+
+    Never finer than the candles that are loaded.
+    """
+    step: float = INTERVALS[of_window]
+    if request.start is not None:
+        step = (end - start) / MOST_DEFAULT_COLUMNS
+    loaded = [stretch.interval_ms for stretch in history.within(start, end)]
+    step = max(step, *loaded, 0)
+    return next((name for name, length in INTERVALS.items() if length >= step), "1d")
+
+
+def _check_interval(interval: str, history: History, start: int, end: int) -> None:
+    for stretch in history.within(start, end):
+        if INTERVALS[interval] % stretch.interval_ms:
+            raise BadRequest(
+                "interval",
+                f"{interval} can't be made of the {stretch.interval} candles that are loaded "
+                "for this window",
+            )

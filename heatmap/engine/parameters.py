@@ -1,0 +1,84 @@
+"""The choices of a model: who opens with how much leverage, and how large a position is."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from heatmap.engine.margin import BracketTable
+
+LeverageWeights = tuple[tuple[float, float], ...]
+
+DEFAULT_LEVERAGE_WEIGHTS: LeverageWeights = (
+    (5.0, 0.15),
+    (10.0, 0.30),
+    (25.0, 0.25),
+    (50.0, 0.20),
+    (100.0, 0.10),
+)
+
+
+@dataclass(frozen=True)
+class ModelParameters:
+    """What the model assumes about traders.
+
+    Weights are (leverage, weight) pairs in any order and scale; they are kept sorted and
+    normalised, so that equal mixes are equal parameters.
+
+    `position_notional`: the size Q of a typical position in USDT; it chooses the bracket.
+    `taker_tilt`: with taker imbalance b = 2 taker_buy/volume - 1, the weights of new longs are
+    multiplied by leverage^(tilt b), those of new shorts by leverage^(-tilt b), then normalised:
+    the side that takes opens with more leverage. It never changes how much is opened. 0 is off.
+    `spread_entries`: spread the entries of an interval over its traded prices, where they are
+    given, instead of its volume-weighted price.
+
+    Raises ValueError for leverages below 1, weights that are negative or all zero, and sizes
+    that are not positive.
+    """
+
+    name: str = "two-sided"
+    long_leverage_weights: LeverageWeights = DEFAULT_LEVERAGE_WEIGHTS
+    short_leverage_weights: LeverageWeights = DEFAULT_LEVERAGE_WEIGHTS
+    position_notional: float = 10_000.0
+    taker_tilt: float = 0.0
+    spread_entries: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("long_leverage_weights", "short_leverage_weights"):
+            weights = getattr(self, name)
+            if any(not 1 <= leverage < np.inf for leverage, _ in weights):
+                raise ValueError("leverages must be 1 or more")
+            if any(not 0 <= weight < np.inf for _, weight in weights):
+                raise ValueError("leverage weights must be finite and not negative")
+            if sum(weight for _, weight in weights) <= 0:
+                raise ValueError("at least one leverage weight must be positive")
+            object.__setattr__(self, name, _normalised(weights))
+        if not 0 < self.position_notional < np.inf:
+            raise ValueError("the position notional must be a positive number of USDT")
+        if not -10 <= self.taker_tilt <= 10:
+            raise ValueError("the taker tilt must be a number between -10 and 10")
+
+    @property
+    def lowest_leverage(self) -> float:
+        """The lowest leverage that carries weight on either side."""
+        weights = self.long_leverage_weights + self.short_leverage_weights
+        return min(leverage for leverage, weight in weights if weight > 0)
+
+
+def _normalised(weights: LeverageWeights) -> LeverageWeights:
+    summed: dict[float, float] = {}
+    for leverage, weight in weights:
+        summed[float(leverage)] = summed.get(float(leverage), 0.0) + weight
+    whole = sum(summed.values())
+    return tuple((leverage, weight / whole) for leverage, weight in sorted(summed.items()))
+
+
+def model_fingerprint(parameters: ModelParameters, brackets: Sequence[BracketTable]) -> str:
+    """A short key of everything but the data that a book depends on, for caches and checkpoints."""
+    digest = hashlib.sha256(repr(parameters).encode())
+    for table in brackets:
+        digest.update(str(table.valid_from).encode())
+        digest.update(np.concatenate([table.floors, table.caps, table.cums]).tobytes())
+        digest.update(table.maintenance_margin_rates.tobytes() + table.max_leverages.tobytes())
+    return digest.hexdigest()[:16]

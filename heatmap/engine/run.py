@@ -1,0 +1,175 @@
+"""One run of the lifecycle over a stretch of history: arrays in, columns and the next book out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatmap.engine import entries, lifecycle
+from heatmap.engine.book import Book, BookSide
+from heatmap.engine.lifecycle import TOUCH_TOLERANCE
+from heatmap.engine.margin import LONG, BracketTable
+from heatmap.engine.market import Candles, FloatArray, IntArray, OpenInterest, TradedPrices
+from heatmap.engine.parameters import ModelParameters
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SideColumns:
+    """One side of the heatmap: T columns, B price bins.
+
+    `density` [T, B] in USDT (float32): open contracts times their liquidation price. `created`
+    and `consumed` [T] in USDT since the column before: contracts times entry price, and times
+    liquidation price. `total` and `unplaced` [T] in contracts.
+    """
+
+    density: Plane
+    created: FloatArray
+    consumed: FloatArray
+    total: FloatArray
+    unplaced: FloatArray
+
+
+class SideRun(NamedTuple):
+    """What a side showed, and what is left of it."""
+
+    columns: SideColumns
+    book: BookSide
+
+
+class Run:
+    """What both sides of one run share: the candles' changes and their levels."""
+
+    def __init__(
+        self,
+        candles: Candles,
+        open_interest: OpenInterest,
+        brackets: Sequence[BracketTable],
+        parameters: ModelParameters,
+        trades: TradedPrices | None,
+        book: Book,
+    ) -> None:
+        self.candles, self.book = candles, book
+        last = int(candles.end_time[-1]) if len(candles.open_time) else book.time
+        self.known = open_interest.known(after=book.time, until=last)
+        self.figures = entries.assign_figures(candles, self.known, book)
+        self.changes, self.pending_since, self.pending = entries.find_changes(
+            candles, self.figures, book
+        )
+        spread = trades if parameters.spread_entries else None
+        self.levels = entries.liquidation_levels(self.changes, brackets, parameters, spread)
+        self.change_of = np.full(len(candles.open_time), -1)
+        self.change_of[self.changes.candle] = np.arange(len(self.changes.candle))
+
+    def side(self, side: int, last_candle: IntArray, bins: tuple[int, int, float]) -> SideRun:
+        """Run LONG or SHORT; the first of the columns only starts the count and isn't returned.
+
+        `last_candle`: the position of the last candle in each column, -1 before the first;
+        `bins`: number of the first bin in bin sizes, count, size.
+        """
+        long = side == LONG
+        low, high = self.candles.triggers()
+        levels, prior = self.levels, self.book.longs if long else self.book.shorts
+        path = lifecycle.Path(
+            low * (1 - TOUCH_TOLERANCE) if long else -high * (1 + TOUCH_TOLERANCE),
+            self.figures.restart,
+            self.change_of,
+        )
+        openings = lifecycle.Openings(
+            self.changes.open_interest,
+            self.changes.placed,
+            levels.offsets,
+            levels.entry_price,
+            levels.long_price if long else -levels.short_price,
+            levels.long_weight if long else levels.short_weight,
+        )
+        cohorts = _cohorts(prior, side, openings)
+        bins_ = _bins(bins, side)
+        columns = _columns(last_candle, bins[1])
+        amounts = np.array([prior.total, prior.unplaced, 1.0, 0.0, 0.0])
+        counts = np.array([len(prior.quantity), 0, bins[1], -1])
+        lifecycle.run_side(path, openings, cohorts, bins_, columns, amounts, counts)
+        return SideRun(
+            SideColumns(
+                density=columns.density[1:],
+                created=columns.created[1:],
+                consumed=columns.consumed[1:],
+                total=columns.total[1:],
+                unplaced=columns.unplaced[1:],
+            ),
+            self._side_after(prior, side, cohorts, amounts, counts),
+        )
+
+    def _side_after(
+        self,
+        prior: BookSide,
+        side: int,
+        cohorts: lifecycle.Cohorts,
+        amounts: FloatArray,
+        counts: IntArray,
+    ) -> BookSide:
+        levels, scale = self.levels, amounts[lifecycle.SCALE]
+        quantity = cohorts.amount[: counts[lifecycle.COHORTS]] * scale
+        open_ = np.flatnonzero(quantity)
+        old, new = np.split(open_, [np.searchsorted(open_, len(prior.quantity))])
+        origin = cohorts.origin[new]
+        entry = origin // max(levels.leverage.shape[1], 1)
+        return BookSide(
+            liquidation_price=cohorts.key[open_] * side,
+            quantity=quantity[open_],
+            entry_time=np.concatenate((prior.entry_time[old], levels.entry_time[entry])),
+            entry_price=np.concatenate((prior.entry_price[old], levels.entry_price[entry])),
+            leverage=np.concatenate((prior.leverage[old], levels.leverage.ravel()[origin])),
+            unplaced=float(amounts[lifecycle.UNPLACED] * scale),
+            total=float(amounts[lifecycle.TOTAL]),
+        )
+
+    def book_after(self, longs: BookSide, shorts: BookSide) -> Book:
+        """The book at the end of the last candle, from what is left of both sides."""
+        if len(self.candles.open_time) == 0:
+            return self.book
+        figure = self.book.open_interest, self.book.figure_time
+        if len(self.known.time):
+            figure = float(self.known.contracts[-1]), int(self.known.time[-1])
+        return Book(
+            time=int(self.candles.end_time[-1]),
+            open_interest=figure[0],
+            figure_time=figure[1],
+            pending_since=int(self.pending_since),
+            pending=self.pending,
+            longs=longs,
+            shorts=shorts,
+        )
+
+
+def _cohorts(prior: BookSide, side: int, openings: lifecycle.Openings) -> lifecycle.Cohorts:
+    """Room for the prior cohorts and for every level that may open, the prior ones filled in."""
+    count, room = len(prior.quantity), len(prior.quantity) + openings.key.size
+    cohorts = lifecycle.Cohorts(
+        key=np.empty(room),
+        amount=np.empty(room),
+        origin=np.empty(room, np.int64),
+        next_in_bin=np.empty(room, np.int32),
+        heap_key=np.empty(room),
+        heap_cohort=np.empty(room, np.int32),
+    )
+    cohorts.key[:count] = prior.liquidation_price * side
+    cohorts.amount[:count] = prior.quantity
+    return cohorts
+
+
+def _bins(bins: tuple[int, int, float], side: int) -> lifecycle.Bins:
+    first, count, size = bins
+    return lifecycle.Bins(size, first, float(side), np.zeros(count), np.full(count, -1, np.int32))
+
+
+def _columns(last_candle: IntArray, bin_count: int) -> lifecycle.Columns:
+    count = len(last_candle)
+    return lifecycle.Columns(
+        last_candle,
+        np.empty((count, bin_count), np.float32),
+        *(np.empty(count) for _ in range(4)),
+    )

@@ -1,0 +1,140 @@
+"""What the lake holds of a symbol, and the finest of it as the engine's input.
+
+Candles of several lengths may be loaded for different days. Each UTC day is computed with the
+finest candles that cover it as well as any other, so a week of 1m candles does not hide the year
+of 5m candles around it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+
+from heatmap.engine import Candles, OpenInterest
+from ingestion.lake import read
+from ingestion.lake.read import INTERVAL_MS, CandleDay
+from ingestion.lake.schema import OPEN_INTEREST
+
+DAY_MS = 86_400_000
+AS_GOOD = 0.99
+
+
+class Stretch(NamedTuple):
+    """Days from `start` to `end` (ms) that are computed with candles of `interval`."""
+
+    interval: str
+    start: int
+    end: int
+
+    @property
+    def interval_ms(self) -> int:
+        return INTERVAL_MS[self.interval]
+
+
+@dataclass(frozen=True)
+class History:
+    """What the lake holds of a symbol in one of its states.
+
+    `snapshot` numbers the state of the whole lake, `version` names that of this symbol's rows: it
+    changes with any commit that touches them and with no other. `start` is the open of the first
+    candle, `end` the end of the newest (ms; 0 without candles).
+    """
+
+    symbol: str
+    snapshot: int
+    version: str
+    stretches: tuple[Stretch, ...]
+    start: int
+    end: int
+    has_mark_price: bool
+
+    def within(self, start: int, end: int) -> list[Stretch]:
+        """The stretches that touch [start, end), clipped to it."""
+        return [
+            Stretch(stretch.interval, max(stretch.start, start), min(stretch.end, end))
+            for stretch in self.stretches
+            if stretch.start < end and start < stretch.end
+        ]
+
+
+def history_of(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, known: History | None = None
+) -> History:
+    """The symbol's history in the snapshot of `cursor`; `known` itself where nothing was written
+    since."""
+    snapshot = read.version(cursor)
+    if known is not None and known.snapshot == snapshot:
+        return known
+    days = read.candle_days(cursor, symbol)
+    figures = read.coverage(cursor, symbol, (OPEN_INTEREST,))
+    files = read.loaded_files(cursor, symbol)
+    digest = hashlib.sha256(repr((days, figures, files)).encode()).hexdigest()
+    stretches = finest_stretches(days)
+    return History(
+        symbol=symbol,
+        snapshot=snapshot,
+        version=digest[:16],
+        stretches=stretches,
+        start=stretches[0].start if stretches else 0,
+        end=stretches[-1].end if stretches else 0,
+        has_mark_price=any(file.dataset == "markPriceKlines" for file in files),
+    )
+
+
+def finest_stretches(days: list[CandleDay]) -> tuple[Stretch, ...]:
+    """For each day the finest interval that covers it as well as any; equal neighbours joined."""
+    best: dict[int, CandleDay] = {}
+    for day in sorted(days, key=lambda day: (day.day_ms, INTERVAL_MS[day.interval])):
+        other = best.get(day.day_ms)
+        if other is None or _covered(other) < AS_GOOD * _covered(day):
+            best[day.day_ms] = day
+    stretches: list[Stretch] = []
+    for day in best.values():
+        end = day.last_ms + INTERVAL_MS[day.interval]
+        if stretches and stretches[-1].interval == day.interval:
+            stretches[-1] = Stretch(day.interval, stretches[-1].start, end)
+        else:
+            stretches.append(Stretch(day.interval, day.first_ms, end))
+    return tuple(stretches)
+
+
+def load_arrays(
+    cursor: duckdb.DuckDBPyConnection, history: History, stretch: Stretch
+) -> read.Arrays:
+    """The candles of a stretch, with mark_high and mark_low (NaN where unknown) if loaded."""
+    arguments = (cursor, history.symbol, stretch.interval, stretch.start, stretch.end)
+    candles = read.candles(*arguments)
+    if history.has_mark_price:
+        marks = read.candles(*arguments, mark_price=True)
+        _, here, there = np.intersect1d(
+            candles["open_time"], marks["open_time"], assume_unique=True, return_indices=True
+        )
+        for name in ("high", "low"):
+            candles[f"mark_{name}"] = np.full(len(candles["open_time"]), np.nan)
+            candles[f"mark_{name}"][here] = marks[name][there]
+    return candles
+
+
+def engine_candles(arrays: read.Arrays, interval_ms: int) -> Candles:
+    """The engine's candles of the lake's arrays."""
+    names = ("open_time", "open", "high", "low", "close", "volume", "quote_volume")
+    return Candles(
+        **{name: arrays[name] for name in (*names, "taker_buy_volume")},
+        interval_ms=interval_ms,
+        mark_high=arrays.get("mark_high"),
+        mark_low=arrays.get("mark_low"),
+    )
+
+
+def load_open_interest(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, start: int, end: int
+) -> OpenInterest:
+    """The figures valid from `start` to `end`, both included (ms)."""
+    figures = read.open_interest(cursor, symbol, start, end + 1)
+    return OpenInterest(figures["time"], figures["contracts"])
+
+
+def _covered(day: CandleDay) -> int:
+    return day.rows * INTERVAL_MS[day.interval]

@@ -1,0 +1,22 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from ingestion import lake
+from ingestion.console import find_symbol
+from ingestion.rollback import set_enabled
+
+
+class Command(BaseCommand):
+    help = "Let the API and the page serve a symbol."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("symbol")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        symbol = find_symbol(options["symbol"])
+        set_enabled(symbol, True)
+        self.stdout.write(f"{symbol} is enabled: the API and the page serve it.")
+        if not any(lake.read.row_counts(lake.reader().cursor(), symbol.name).values()):
+            self.stderr.write("Note: no data of it is loaded yet.", self.style.WARNING)
