@@ -166,7 +166,7 @@ def test_failed_files_are_retried(
     put_csv(tmp_path, plan_files("ETHUSDT", "metrics", None, LAST, LAST)[0])
     response = superuser.post(page_of(job, "retry-failed"))
     assert response.headers["Location"] == page_of(job)
-    assert last_log() == "Retried 1 files."
+    assert last_log() == "Retried 1 file."
 
     def has_ended() -> bool:
         job.refresh_from_db()
