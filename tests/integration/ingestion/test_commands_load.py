@@ -143,26 +143,24 @@ def test_a_failed_file_is_named_with_its_reason_and_fails_the_command(folder: Pa
     assert IngestionJob.objects.get().state == RunState.FAILED
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["--symbol", "NEWUSDT", *DATES[2:]], "register_symbol NEWUSDT --tick-size"),
-        (["--symbol", "ethusdt", *DATES[2:]], "ETHUSDT is"),
-        (DATES[:4], "Give --end-date"),
-        ([*DATES, "--start-date", "2024-11-31"], "not in the calendar"),
-        ([*DATES, "--start-date", "20241101"], "no date like 2024-11-01"),
-        ([*DATES, "--start-date", "2024-11-04"], "comes before"),
-        ([*DATES, "--start-date", "2019-01-01"], "archive begins"),
-        ([*DATES, "--end-date", datetime.now(UTC).date() + timedelta(days=1)], "in the future"),
-        ([*DATES, "--data-dir", "no/such/folder"], "is not a folder"),
-        ([*DATES, "--throttle-ms", -1], "throttle must be"),
-    ],
-)
-def test_what_cannot_be_is_refused_before_there_is_a_job(
-    arguments: list[Any], complaint: str
-) -> None:
-    with pytest.raises(CommandError, match=re.escape(complaint)):
-        said("ingest_aggtrades", *arguments)
+REFUSED = [
+    (["--symbol", "NEWUSDT", *DATES[2:]], "register_symbol NEWUSDT --tick-size"),
+    (["--symbol", "ethusdt", *DATES[2:]], "ETHUSDT is"),
+    (DATES[:4], "Give --end-date"),
+    ([*DATES, "--start-date", "2024-11-31"], "not in the calendar"),
+    ([*DATES, "--start-date", "20241101"], "no date like 2024-11-01"),
+    ([*DATES, "--start-date", "2024-11-04"], "comes before"),
+    ([*DATES, "--start-date", "2019-01-01"], "archive begins"),
+    ([*DATES, "--end-date", datetime.now(UTC).date() + timedelta(days=1)], "in the future"),
+    ([*DATES, "--data-dir", "no/such/folder"], "is not a folder"),
+    ([*DATES, "--throttle-ms", -1], "throttle must be"),
+]
+
+
+def test_what_cannot_be_is_refused_before_there_is_a_job() -> None:
+    for arguments, complaint in REFUSED:
+        with pytest.raises(CommandError, match=re.escape(complaint)):
+            said("ingest_aggtrades", *arguments)
     assert not IngestionJob.objects.exists()
 
 
@@ -174,19 +172,17 @@ def test_open_interest_needs_dates_and_days() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_leaves_a_cancelled_job(number: int, code: int, tmp_path: Path) -> None:
-    for file in plan_files("ETHUSDT", "aggTrades", None, FIRST, FIRST + timedelta(days=8)):
-        put_csv(tmp_path, file)
-    dates = [*DATES, "--end-date", FIRST + timedelta(days=8), "--data-dir", tmp_path]
+def test_an_interrupted_run_leaves_a_cancelled_job(number: int, code: int, folder: Path) -> None:
+    options = [*DATES, "--data-dir", folder]
     process = subprocess.Popen(
-        [*MANAGE, "ingest_aggtrades", *map(str, dates), "--throttle-ms", "500"],
+        [*MANAGE, "ingest_aggtrades", *map(str, options), "--throttle-ms", "1000"],
         env=worker_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout
-    assert process.stdout.readline().startswith("1 of 9 files, 100 rows")
+    assert process.stdout.readline().startswith("1 of 3 files, 100 rows")
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == code
@@ -198,8 +194,8 @@ def test_an_interrupted_run_leaves_a_cancelled_job(number: int, code: int, tmp_p
     assert states == {ChunkState.LOADED, ChunkState.CANCELLED}
     loaded = job.chunks.filter(state=ChunkState.LOADED).count()
     assert rows("aggtrades_history", "count(*)") == [(100 * loaded,)]
-    said("ingest_aggtrades", *dates)
-    assert rows("aggtrades_history", "count(*)") == [(900,)]
+    said("ingest_aggtrades", *options)
+    assert rows("aggtrades_history", "count(*)") == [(300,)]
 
 
 def test_the_time_zone_of_the_machine_changes_nothing(tmp_path: Path) -> None:
@@ -300,7 +296,7 @@ def test_the_queue_says_when_nobody_works_on_it(folder: Path) -> None:
 
 def test_without_a_broker_there_is_no_job(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.REDIS_URL = "redis://:secret@127.0.0.1:9/0"
-    with pytest.raises(CommandError, match="No broker answers at 127.0.0.1:9") as caught:
+    with pytest.raises(CommandError, match=r"No broker answers at 127\.0\.0\.1:9") as caught:
         said("ingest_oi", *DATES, "--queue")
     assert "secret" not in str(caught.value)
     monkeypatch.setattr(console, "BROKER_TIMEOUT_SECONDS", 0.2)
