@@ -2,12 +2,13 @@
 
 import os
 import pty
-import subprocess
+import sys
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 
 from ingestion import jobs
 from ingestion.lake import LakeConfig, read
@@ -15,8 +16,7 @@ from ingestion.models import IngestionJob, Symbol
 from ingestion.sources.files import ArchiveFile, plan_files
 from liqheat_project.lib.runs import RunState
 from tests.archive_files import klines_csv, put_csv, put_zip
-from tests.conftest import worker_environment
-from tests.integration.ingestion.commands import MANAGE, said
+from tests.integration.ingestion.commands import said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,22 +103,23 @@ def test_rolling_back_says_what_goes_and_leaves_the_others(folder: Path) -> None
     assert waiting.state == RunState.CANCELLED
 
 
-def test_rolling_back_asks_a_person_and_nobody_else(folder: Path) -> None:
+def test_rolling_back_asks_a_person_and_nobody_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load(folder)
-    command = [*MANAGE, "rollback_symbol", "ETHUSDT"]
-    quiet = {"env": worker_environment(), "stderr": subprocess.PIPE, "text": True}
-    piped = subprocess.run(command, input="ETHUSDT\n", stdout=subprocess.PIPE, **quiet)
-    assert piped.returncode == 1
-    assert "give --yes" in piped.stderr
-    assert candles("ETHUSDT") == 576
-    for answer, left, code in (("y", 576, 1), ("ETHUSDT", 0, 0)):
-        terminal, child_side = pty.openpty()
-        process = subprocess.Popen(command, stdin=child_side, stdout=subprocess.PIPE, **quiet)
-        os.write(terminal, f"{answer}\n".encode())
-        process.communicate(timeout=60)
-        os.close(child_side)
-        os.close(terminal)
-        assert (process.returncode, candles("ETHUSDT")) == (code, left)
+    monkeypatch.setattr(sys, "stdin", StringIO("ETHUSDT\n"))
+    with pytest.raises(CommandError, match="give --yes"):
+        said("rollback_symbol", "ETHUSDT")
+    terminal, child_side = pty.openpty()
+    with os.fdopen(terminal, "w") as keyboard, os.fdopen(child_side) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        print("y", file=keyboard, flush=True)
+        with pytest.raises(CommandError, match="Nothing was changed"):
+            said("rollback_symbol", "ETHUSDT")
+        assert candles("ETHUSDT") == 576
+        print("ETHUSDT", file=keyboard, flush=True)
+        said("rollback_symbol", "ETHUSDT")
+    assert candles("ETHUSDT") == 0
 
 
 def test_check_data_of_a_whole_symbol(folder: Path) -> None:
@@ -129,7 +130,7 @@ def test_check_data_of_a_whole_symbol(folder: Path) -> None:
 
 
 def test_check_data_names_missing_days_short_days_and_failed_files(
-    folder: Path, settings: object
+    folder: Path,
 ) -> None:
     files = plan_files("ETHUSDT", "klines", "15m", FIRST, LAST)
     for absent in (files[1], files[2], files[5]):
@@ -140,10 +141,11 @@ def test_check_data_names_missing_days_short_days_and_failed_files(
     (folder / files[4].folder_paths[0]).unlink()
     with pytest.raises(CommandError, match="3 of 6 files failed"):
         load(folder)
+    output = StringIO()
     with pytest.raises(CommandError, match="2 days missing, 3 files failed") as caught:
-        said("check_data", "--symbol", "ETHUSDT")
+        call_command("check_data", "--symbol", "ETHUSDT", stdout=output)
     assert caught.value.returncode == 1
-    text = _said_before_failing("check_data", "--symbol", "ETHUSDT")
+    text = output.getvalue()
     row = next(line for line in text.splitlines() if line.startswith("klines 15m"))
     rows = 96 + 86 + 96
     assert row.split()[2:] == [
@@ -154,26 +156,20 @@ def test_check_data_names_missing_days_short_days_and_failed_files(
     assert "ETHUSDT-15m-2024-11-06 failed: " in text
     with pytest.raises(CommandError, match="1 days missing, 1 files failed"):
         said("check_data", "--symbol", "ETHUSDT", "--start-date", "2024-11-04", "--end-date", LAST)
-    said("check_data", "--symbol", "ETHUSDT", "--start-date", "2024-11-04", "--end-date", FIRST5)
+    said(
+        "check_data",
+        "--symbol",
+        "ETHUSDT",
+        "--start-date",
+        "2024-11-04",
+        "--end-date",
+        "2024-11-05",
+    )
     put_csv(folder, files[1])
     put_csv(folder, files[2])
     put_csv(folder, files[5])
     load(folder)
     assert "failed" in said("check_data", "--symbol", "ETHUSDT")
-
-
-FIRST5 = "2024-11-05"
-
-
-def _said_before_failing(*arguments: object) -> str:
-    from io import StringIO
-
-    from django.core.management import call_command
-
-    output = StringIO()
-    with pytest.raises(CommandError):
-        call_command(*map(str, arguments), stdout=output)
-    return output.getvalue()
 
 
 def test_open_interest_at_midnight_belongs_to_the_day_it_closes(tmp_path: Path) -> None:
