@@ -1,11 +1,12 @@
 """A small market for the session's lake, and what the tests ask of the API's answers."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from heatmap import models as heatmap_models
+from heatmap import brackets
+from heatmap.models import BracketTable
 from ingestion import jobs, load
 from ingestion.models import IngestionJob, Symbol
 from liqheat_project.lib.runs import RunState
@@ -51,20 +52,12 @@ def load_files(
     assert job.state == RunState.SUCCEEDED, job.error
 
 
-def ensure_default_brackets() -> None:
+def ensure_brackets() -> None:
     """Tests that empty the database take the built-in brackets with them."""
-    table, made = heatmap_models.BracketTable.objects.get_or_create(
-        symbol=heatmap_models.DEFAULT_SYMBOL, defaults={"valid_from": "2026-05-01T00:00Z"}
-    )
-    if made:
-        heatmap_models.Bracket.objects.create(
-            table=table,
-            notional_floor=0,
-            notional_cap=300_000,
-            maintenance_margin_rate=0.004,
-            max_leverage=150,
-            cum=0,
-        )
+    if not BracketTable.objects.exists():
+        file = Path(brackets.__file__).with_name("data") / "brackets.csv"
+        tables, _ = brackets.read_file(file.read_bytes(), datetime(2026, 5, 1, tzinfo=UTC))
+        brackets.store(tables, "built in")
 
 
 def reason(response: Any, status: int, attribute: str | None) -> str:
