@@ -14,16 +14,16 @@ from validation.synthetic.archive import write_archive
 from validation.synthetic.market import simulate_market
 from validation.synthetic.parameters import MarketParameters
 
-FIRST, LAST = date(2024, 11, 1), date(2024, 11, 3)
-FIRST_MS = 1_730_419_200_000
+FIRST, LAST = date(2024, 10, 31), date(2024, 11, 3)
+FIRST_MS, DAYS = 1_730_332_800_000, 4
 TICKS = {"BTCUSDT": "0.10", "ETHUSDT": "0.01"}
 
 
 def write_files(folder: Path) -> None:
-    """Three days of BTCUSDT and ETHUSDT as archive files."""
+    """Four days of BTCUSDT and ETHUSDT as archive files."""
     for symbol in TICKS:
         parameters = MarketParameters(trades_per_day=5000)
-        write_archive(simulate_market(symbol, FIRST_MS, 3, 7, parameters), folder)
+        write_archive(simulate_market(symbol, FIRST_MS, DAYS, 7, parameters), folder)
 
 
 def load_all(folder: Path) -> None:

@@ -6,10 +6,10 @@ PATH = "/data/date-range"
 def test_it_says_what_is_loaded(api):
     answer = api(PATH, symbol="ETHUSDT").json()
     assert answer["symbol"] == "ETHUSDT"
-    assert answer["start_date"] == "2024-11-01T00:00:00Z"
+    assert answer["start_date"] == "2024-10-31T00:00:00Z"
     assert answer["end_date"] == "2024-11-04T00:00:00Z"
     tables = {table["table"]: table for table in answer["tables"]}
-    assert tables["klines_5m_history"]["rows"] == 3 * 288
+    assert tables["klines_5m_history"]["rows"] == 4 * 288
     assert tables["klines_1m_history"]["rows"] == 1440
     assert tables["open_interest_history"]["last"] == "2024-11-04T00:00:00Z"
     assert "aggtrades_history" not in tables
@@ -17,7 +17,7 @@ def test_it_says_what_is_loaded(api):
 
 def test_each_day_is_computed_from_the_finest_candles_that_cover_it(api):
     assert api(PATH, symbol="ETHUSDT").json()["candles"] == [
-        {"interval": "5m", "start": "2024-11-01T00:00:00Z", "end": "2024-11-03T00:00:00Z"},
+        {"interval": "5m", "start": "2024-10-31T00:00:00Z", "end": "2024-11-03T00:00:00Z"},
         {"interval": "1m", "start": "2024-11-03T00:00:00Z", "end": "2024-11-04T00:00:00Z"},
     ]
 

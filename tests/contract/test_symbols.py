@@ -6,7 +6,7 @@ def test_every_registered_symbol_is_listed_with_its_state_and_coverage(api):
     eth, dot = rows["ETHUSDT"], rows["DOTUSDT"]
     assert (eth["enabled"], eth["status"], eth["tick_size"]) == (True, "enabled", 0.01)
     assert eth["coverage"] == {
-        "data_start": "2024-11-01T00:00:00Z",
+        "data_start": "2024-10-31T00:00:00Z",
         "data_end": "2024-11-04T00:00:00Z",
     }
     assert (dot["enabled"], dot["status"]) == (False, "disabled")
