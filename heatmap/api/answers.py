@@ -6,36 +6,28 @@ import logging
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import redis
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
-from rest_framework.exceptions import APIException
 
 logger = logging.getLogger(__name__)
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
 CACHE_CONTROL = "public, max-age=1, must-revalidate"
+BUSY = "The server is computing as many answers as it can; ask again in a second."
 LARGEST_KEPT = 8_000_000
 COMPRESSION_LEVEL = 1
 NOT_CACHED, CACHED = b'"cached":false', b'"cached":true '
 """The flag at the end of an answer's meta, and what it is in the cache: the length stays."""
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
-
-
-class Busy(APIException):
-    """Too many answers are being computed."""
-
-    status_code = 503
-    default_code = "busy"
-    default_detail = "The server is computing as many answers as it can; ask again in a second."
 
 
 @dataclass(frozen=True)
@@ -59,14 +51,18 @@ def answer(
     it, else what `compute` makes, which may carry the key of newer data."""
     known = get_conditional_response(request, etag=_etag(key), response=None)
     if known is not None:
-        known["Cache-Control"] = CACHE_CONTROL
+        known["ETag"], known["Cache-Control"] = _etag(key), CACHE_CONTROL
         return known
     packed = _from_cache(key)
     if packed is None:
-        with _slot():
+        if not _slots.acquire(blocking=False):
+            return _busy()
+        try:
             made = compute()
-        key = made.key
-        packed, kept = compressed(made.body)
+            key = made.key
+            packed, kept = compressed(made.body)
+        finally:
+            _slots.release()
         _keep(key, kept)
     return _response(request, key, content_type, packed)
 
@@ -129,11 +125,7 @@ def _gzip(head: bytes, rest: bytes, tail: bytes) -> bytes:
 _slots = threading.BoundedSemaphore(max(settings.WEB_THREADS - 1, 1))
 
 
-@contextmanager
-def _slot() -> Iterator[None]:
-    if not _slots.acquire(blocking=False):
-        raise Busy
-    try:
-        yield
-    finally:
-        _slots.release()
+def _busy() -> HttpResponse:
+    error = {"code": "busy", "detail": BUSY, "attr": None}
+    body = orjson.dumps({"type": "server_error", "errors": [error]})
+    return HttpResponse(body, status=503, content_type=JSON, headers={"Retry-After": "1"})
