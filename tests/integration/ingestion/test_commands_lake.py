@@ -23,38 +23,39 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(scope="module")
 def data_folder() -> Iterator[Path]:
-    """Two days of open interest of ETHUSDT in the session's lake; the folder of its files."""
+    """Two days of open interest of SOLUSDT in the session's lake, where other
+    tests keep other symbols; the folder of its files."""
     with writer().transaction() as cursor:
         cursor.execute(
             """
             INSERT INTO lake.open_interest_history
-            SELECT 'ETHUSDT', TIMESTAMP '2024-11-01' + to_minutes(5 * i), 1000, 100000, 'archive'
+            SELECT 'SOLUSDT', TIMESTAMP '2024-11-01' + to_minutes(5 * i), 1000, 100000, 'archive'
             FROM range(1, 577) steps(i)
             """
         )
     yield writer().config.data_path
-    remove_symbol(writer(), "ETHUSDT")
+    remove_symbol(writer(), "SOLUSDT")
 
 
 @pytest.fixture(autouse=True)
 def symbols(transactional_db: None, data_folder: Path) -> None:
-    for name in ("ETHUSDT", "BTCUSDT"):
+    for name in ("SOLUSDT", "BTCUSDT"):
         Symbol.objects.get_or_create(name=name, defaults={"tick_size": "0.01"})
 
 
 def test_the_runbooks_queries_need_no_prefix_and_may_quote_a_symbol_twice() -> None:
     assert "576" in said(
-        "lake", "SELECT COUNT(*) FROM open_interest_history WHERE symbol = 'ETHUSDT'"
+        "lake", "SELECT COUNT(*) FROM open_interest_history WHERE symbol = 'SOLUSDT'"
     )
     assert "576" in said(
-        "lake", 'SELECT COUNT(*) FROM open_interest_history WHERE symbol = "ETHUSDT"'
+        "lake", 'SELECT COUNT(*) FROM open_interest_history WHERE symbol = "SOLUSDT"'
     )
     text = said(
         "lake",
         """
   SELECT COUNT(*) as snapshots, AVG(open_interest_value) as avg_oi
   FROM open_interest_history
-  WHERE symbol = 'ETHUSDT'
+  WHERE symbol = 'SOLUSDT'
   AND timestamp > ?
 """,
         "2024-11-02 12:00:00",
@@ -63,12 +64,12 @@ def test_the_runbooks_queries_need_no_prefix_and_may_quote_a_symbol_twice() -> N
 
 
 def test_only_a_registered_symbol_becomes_text() -> None:
-    assert said("lake", """SELECT 'a "ETHUSDT" b' AS quoted""").split()[1:] == [
+    assert said("lake", """SELECT 'a "SOLUSDT" b' AS quoted""").split()[1:] == [
         "a",
-        '"ETHUSDT"',
+        '"SOLUSDT"',
         "b",
     ]
-    assert said("lake", 'SELECT 7 AS "ETHUSDT"').split() == ["ETHUSDT", "7"]
+    assert said("lake", 'SELECT 7 AS "SOLUSDT"').split() == ["SOLUSDT", "7"]
     with pytest.raises(CommandError, match="NOSUCH"):
         said("lake", 'SELECT count(*) FROM open_interest_history WHERE symbol = "NOSUCH"')
 
@@ -78,7 +79,7 @@ def test_a_table_for_people() -> None:
     header, row = (line.split() for line in text.splitlines())
     assert header[:2] == ["symbol", "timestamp"]
     assert row == [
-        "ETHUSDT", "2024-11-01", "00:05:00", "1,000.0", "100,000.0", "archive", "NULL",
+        "SOLUSDT", "2024-11-01", "00:05:00", "1,000.0", "100,000.0", "archive", "NULL",
     ]  # fmt: skip
     many = said("lake", "SELECT * FROM open_interest_history, range(2)")
     assert len(many.splitlines()) == 1 + 1000 + 1
