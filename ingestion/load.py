@@ -23,6 +23,7 @@ from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.staging import Source
+from liqheat_project.lib.leftovers import private_name, remove_leftovers
 
 LONGEST_BACKOFF_SECONDS = 600.0
 MEGABYTE = 1_000_000
@@ -77,6 +78,12 @@ def run_here(job: IngestionJob, report: Callable[[IngestionJob], None]) -> None:
     lake.merge_small_files(lake.writer())
 
 
+def clear_leftovers() -> None:
+    """Remove what killed workers left of files they were reading, and what their DuckDB spilled."""
+    for folder in ("staging", "duckdb"):
+        remove_leftovers(settings.VAR_DIR / folder)
+
+
 def source_of(job: IngestionJob) -> AbstractContextManager[Source]:
     """The source that a job reads: the public archive, or its local folder."""
     max_bytes = settings.ARCHIVE_MAX_FILE_MB * MEGABYTE
@@ -93,7 +100,10 @@ def _load_batch(held: Lease, outcome: Outcome) -> None:
     staging.mkdir(parents=True, exist_ok=True)
     cursor = lake.writer().cursor()
     loads: dict[int, Load] = {}
-    with TemporaryDirectory(dir=staging) as directory, source_of(job) as source:
+    with (
+        TemporaryDirectory(dir=staging, prefix=f"{private_name()}-") as directory,
+        source_of(job) as source,
+    ):
         ledger = _ledger(held.chunks[0])
         try:
             for chunk in held.chunks:

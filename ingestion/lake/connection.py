@@ -21,6 +21,7 @@ import psycopg
 
 from ingestion.errors import LakeBusy, OutOfSpace, TemporaryError
 from ingestion.lake import schema
+from liqheat_project.lib.leftovers import private_name
 
 ADVISORY_LOCK_KEY = 0x6C697168656174  # "liqheat"; one key for all writers of a PostgreSQL catalogue
 LOCK_TIMEOUT_SECONDS = 120.0
@@ -31,7 +32,8 @@ class LakeConfig:
     """Where the lake is and what DuckDB may use.
 
     `catalog_url` is `sqlite:///abs/path` or `postgresql://…`; `data_path` the folder of the Parquet
-    files; `temporary_path` takes what DuckDB spills above `memory_limit_mb`.
+    files; `temporary_path` takes, in a folder for each DuckDB, what it spills above
+    `memory_limit_mb`.
     """
 
     catalog_url: str
@@ -105,7 +107,8 @@ class Lake:
             config={
                 "memory_limit": f"{config.memory_limit_mb}MB",
                 "threads": str(config.threads),
-                "temp_directory": str(config.temporary_path),
+                # Two DuckDBs that spill into one folder overwrite each other's files.
+                "temp_directory": str(config.temporary_path / private_name()),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
             }
@@ -176,6 +179,8 @@ def translated_errors() -> Iterator[None]:
         yield
     except (duckdb.Error, psycopg.Error, OSError) as error:
         text = str(error)
+        if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+            _open_lakes.clear()  # this DuckDB refuses everything from now on; the next one is new
         if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
             raise OutOfSpace(f"The disk of the lake is full: {text[:300]}") from error
         if "locked" in text or "conflict" in text.lower():

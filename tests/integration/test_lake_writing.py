@@ -11,7 +11,12 @@ import pytest
 from ingestion import lake as lake_package
 from ingestion.errors import LeaseLost, TemporaryError
 from ingestion.lake import LakeConfig, read, reader, writer
-from ingestion.lake.connection import _attach_statement, _extension_file, write_lock
+from ingestion.lake.connection import (
+    _attach_statement,
+    _extension_file,
+    translated_errors,
+    write_lock,
+)
 from ingestion.lake.schema import TABLE_NAMES
 from tests.archive_files import agg_trades_csv
 from tests.lake_days import (
@@ -184,3 +189,33 @@ def test_another_time_zone_gives_the_same_rows(
         else:  # the same lake again: its rows are replaced by what the other zone reads
             tokyo_and_new_york += run_in_processes(lake, [(load_one_of_each, ())])
     assert tokyo_and_new_york == [expected, expected]
+
+
+def spill(number: int) -> int:
+    """Keep and sort more than the memory limit holds; returns how many rows came out in order."""
+    cursor = writer().cursor()
+    cursor.execute("SET memory_limit = '60MB'")
+    cursor.execute(
+        f"CREATE TEMP TABLE numbers AS SELECT hash(range + {number}) AS h, range * {number} AS a, "
+        "range AS b FROM range(4000000)"
+    )
+    answer = cursor.execute(
+        "SELECT count(*) FROM (SELECT *, lag(h) OVER (ORDER BY h) AS before FROM numbers) "
+        "WHERE h >= before AND a >= b"
+    )
+    return answer.fetchone()[0]
+
+
+@pytest.mark.slow
+def test_processes_that_spill_to_disk_keep_out_of_each_others_way(lake: LakeConfig) -> None:
+    assert run_in_processes(lake, [(spill, (7,)), (spill, (11,))]) == [3_999_999] * 2
+
+
+def test_a_broken_duckdb_is_replaced_by_a_new_one(lake: LakeConfig) -> None:
+    put(day())
+    broken = writer()
+    with pytest.raises(TemporaryError), translated_errors():
+        raise duckdb.FatalException("database has been invalidated because of a fatal error")
+    assert writer() is not broken
+    put(day())
+    assert count() == 100
