@@ -13,49 +13,49 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ingestion.errors import BadQuery
-from ingestion.lake import query, remove_symbol, writer
+from ingestion.lake import query, writer
 from ingestion.models import Symbol
-from tests.conftest import worker_environment
+from tests.conftest import fresh_lake, worker_environment
 from tests.integration.ingestion.commands import MANAGE, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
-def data_folder() -> Iterator[Path]:
-    """Two days of open interest of SOLUSDT in the session's lake, where other
-    tests keep other symbols; the folder of its files."""
-    with writer().transaction() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO lake.open_interest_history
-            SELECT 'SOLUSDT', TIMESTAMP '2024-11-01' + to_minutes(5 * i), 1000, 100000, 'archive'
-            FROM range(1, 577) steps(i)
-            """
-        )
-    yield writer().config.data_path
-    remove_symbol(writer(), "SOLUSDT")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two days of open interest of ETHUSDT in a lake of this module; the folder of its files."""
+    with fresh_lake(tmp_path_factory.mktemp("queries")) as config:
+        with writer().transaction() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO lake.open_interest_history
+                SELECT 'ETHUSDT', TIMESTAMP '2024-11-01' + to_minutes(5 * i), 1000, 100000,
+                       'archive'
+                FROM range(1, 577) steps(i)
+                """
+            )
+        yield config.data_path
 
 
 @pytest.fixture(autouse=True)
 def symbols(transactional_db: None, data_folder: Path) -> None:
-    for name in ("SOLUSDT", "BTCUSDT"):
+    for name in ("ETHUSDT", "BTCUSDT"):
         Symbol.objects.get_or_create(name=name, defaults={"tick_size": "0.01"})
 
 
 def test_the_runbooks_queries_need_no_prefix_and_may_quote_a_symbol_twice() -> None:
     assert "576" in said(
-        "lake", "SELECT COUNT(*) FROM open_interest_history WHERE symbol = 'SOLUSDT'"
+        "lake", "SELECT COUNT(*) FROM open_interest_history WHERE symbol = 'ETHUSDT'"
     )
     assert "576" in said(
-        "lake", 'SELECT COUNT(*) FROM open_interest_history WHERE symbol = "SOLUSDT"'
+        "lake", 'SELECT COUNT(*) FROM open_interest_history WHERE symbol = "ETHUSDT"'
     )
     text = said(
         "lake",
         """
   SELECT COUNT(*) as snapshots, AVG(open_interest_value) as avg_oi
   FROM open_interest_history
-  WHERE symbol = 'SOLUSDT'
+  WHERE symbol = 'ETHUSDT'
   AND timestamp > ?
 """,
         "2024-11-02 12:00:00",
@@ -64,12 +64,12 @@ def test_the_runbooks_queries_need_no_prefix_and_may_quote_a_symbol_twice() -> N
 
 
 def test_only_a_registered_symbol_becomes_text() -> None:
-    assert said("lake", """SELECT 'a "SOLUSDT" b' AS quoted""").split()[1:] == [
+    assert said("lake", """SELECT 'a "ETHUSDT" b' AS quoted""").split()[1:] == [
         "a",
-        '"SOLUSDT"',
+        '"ETHUSDT"',
         "b",
     ]
-    assert said("lake", 'SELECT 7 AS "SOLUSDT"').split() == ["SOLUSDT", "7"]
+    assert said("lake", 'SELECT 7 AS "ETHUSDT"').split() == ["ETHUSDT", "7"]
     with pytest.raises(CommandError, match="NOSUCH"):
         said("lake", 'SELECT count(*) FROM open_interest_history WHERE symbol = "NOSUCH"')
 
@@ -79,7 +79,7 @@ def test_a_table_for_people() -> None:
     header, row = (line.split() for line in text.splitlines())
     assert header[:2] == ["symbol", "timestamp"]
     assert row == [
-        "SOLUSDT", "2024-11-01", "00:05:00", "1,000.0", "100,000.0", "archive", "NULL",
+        "ETHUSDT", "2024-11-01", "00:05:00", "1,000.0", "100,000.0", "archive", "NULL",
     ]  # fmt: skip
     many = said("lake", "SELECT * FROM open_interest_history, range(2)")
     assert len(many.splitlines()) == 1 + 1000 + 1
