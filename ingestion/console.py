@@ -174,7 +174,7 @@ class LoadCommand(BaseCommand):
             )
 
     def _note(self, text: str) -> None:
-        self.stderr.write(f"Note: {text}", self.style.NOTICE)
+        self.stderr.write(f"Note: {text}", self.style.WARNING)
 
     def _hand_over(self, job: IngestionJob) -> None:
         try:
@@ -192,10 +192,11 @@ class LoadCommand(BaseCommand):
 
     def _run(self, job: IngestionJob) -> None:
         began = time.monotonic()
-        with _cancelled_on_failure(job), _Progress(job, self) as progress:
-            load.run_here(job, progress.show)
-        job.refresh_from_db()
-        self._print_summary(job, time.monotonic() - began)
+        with _cancelled_on_failure(job):
+            with _Progress(job, self) as progress:
+                load.run_here(job, progress.report)
+            job.refresh_from_db()
+            self._print_summary(job, time.monotonic() - began)
         if job.state != RunState.SUCCEEDED:
             raise CommandError(f"{job.error}.", returncode=1)
 
@@ -228,13 +229,14 @@ class _Progress:
     def __init__(self, job: IngestionJob, command: BaseCommand) -> None:
         self._job = job
         self._command = command
-        self._shown: tuple[int, str] = (0, "")
+        self._done = 0
+        self._attempt_announced = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep_moving, daemon=True, name="progress")
         self._bar = tqdm(
             total=job.steps_total,
             desc=f"{job.symbol} {', '.join(job.datasets)}",
-            unit=" files",
+            unit="file",
             disable=None,
             dynamic_ncols=True,
         )
@@ -245,35 +247,48 @@ class _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
         if self._thread.is_alive():
+            self._ended.set()
             self._thread.join()
+            self._show()
         self._bar.close()
 
-    def show(self, job: IngestionJob) -> None:
-        """Print what has changed since the last time."""
-        done = job.chunks.filter(state__in=ENDED_CHUNK_STATES).count()
-        waits = _waits(job)
-        if (done, waits) == self._shown:
-            return
-        totals = job.totals()
-        counts = f"{totals['rows']:,} rows, {_bytes(totals['bytes'])}"
-        if waits and waits != self._shown[1]:
-            tqdm.write(waits, file=sys.stderr)
+    def report(self, _: IngestionJob) -> None:
+        """What the run calls after every step."""
         if self._bar.disable:
-            self._command.stdout.write(f"{done} of {_files(job.steps_total)}, {counts}")
-        self._bar.set_postfix_str(counts, refresh=False)
-        self._bar.n = done
-        self._bar.refresh()
-        self._shown = (done, waits)
+            self._show()
 
     def _keep_moving(self) -> None:
         try:
             while not self._ended.wait(BAR_REFRESH_SECONDS):
-                self._shown = (-1, self._shown[1])  # bytes move while no file ends
-                self.show(self._job)
+                self._show()
         finally:
             connection.close()
+
+    def _show(self) -> None:
+        self._announce_waiting()
+        done = self._job.chunks.filter(state__in=ENDED_CHUNK_STATES).count()
+        totals = self._job.totals()
+        counts = f"{totals['rows']:,} rows, {_bytes(totals['bytes'])}"
+        if not self._bar.disable:
+            self._bar.set_postfix_str(counts, refresh=False)
+            self._bar.n = done
+            self._bar.refresh()
+        elif done != self._done:
+            self._command.stdout.write(f"{done:,} of {_files(self._job.steps_total)}, {counts}")
+            self._command.stdout.flush()  # a pipe or a log file shows it now
+        self._done = done
+
+    def _announce_waiting(self) -> None:
+        waiting = self._job.chunks.filter(state=ChunkState.WAITING)
+        last = waiting.order_by("-attempts").first()
+        if last and last.attempts > self._attempt_announced:
+            self._attempt_announced = last.attempts
+            tqdm.write(
+                f"{_files(waiting.count())} will be tried again, "
+                f"{last.attempts} of {settings.CHUNK_MAX_ATTEMPTS} attempts failed: {last.reason}",
+                file=sys.stderr,
+            )
 
 
 @contextmanager
@@ -321,16 +336,6 @@ def _require_broker() -> None:
             f"No broker answers at {place} ({error}). Start `manage.py up` or set REDIS_URL; "
             "without --queue the files are loaded right here. No job was made."
         ) from error
-
-
-def _waits(job: IngestionJob) -> str:
-    chunk = job.chunks.filter(state=ChunkState.WAITING).order_by("retry_at").first()
-    if chunk is None:
-        return ""
-    return (
-        f"{chunk.file.name}: attempt {chunk.attempts} of {settings.CHUNK_MAX_ATTEMPTS} failed, "
-        f"the next one follows: {chunk.reason}"
-    )
 
 
 def _state_counts(job: IngestionJob) -> str:

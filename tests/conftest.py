@@ -35,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        return  # with pytest-xdist every process of it makes services of its own
+        # Every process of pytest-xdist makes services of its own, before it reads the settings.
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+        return
     folder = Path(tempfile.mkdtemp(prefix="liqheat-"))
     config.stash[_folder] = folder
     os.environ.update(_environment(folder, config.getoption("--database")))

@@ -46,7 +46,7 @@ class IngestionJobAdmin(RunAdmin):
         "progress_bar",
         "rows",
         "requested_by",
-        "created_at",
+        "created",
     )
     list_filter = ("state", "symbol", "source", "dry_run")
     list_filter_sheet = False

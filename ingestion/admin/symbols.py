@@ -22,7 +22,8 @@ from unfold.views import ChangeList
 from ingestion import availability, jobs, lake, rollback
 from ingestion.admin.common import LOAD_DATA, ROLL_BACK, errors_shown, hand_out, require
 from ingestion.admin.days import grid
-from ingestion.forms import LoadForm, SourceForm, usual_values
+from ingestion.availability import FileState
+from ingestion.forms import LoadForm, SourceForm, SymbolForm, usual_values
 from ingestion.load import source_of
 from ingestion.models import IngestionJob, Symbol
 from liqheat_project.lib.runs import ENDED_STATES
@@ -59,7 +60,9 @@ class SymbolAdmin(ModelAdmin):
     list_filter = ("enabled",)
     list_filter_sheet = False
     search_fields = ("name", "note")
+    list_before_template = "admin/ingestion/symbol/list_links.html"
     show_facets = ShowFacets.NEVER
+    form = SymbolForm
     fields = ("name", "tick_size", "note")
     actions = ("enable", "disable", "check_availability", "load_data", "roll_back")
     change_form_template = "admin/ingestion/symbol/change_form.html"
@@ -95,7 +98,8 @@ class SymbolAdmin(ModelAdmin):
         wanted = request.POST.get("action")
         if wanted in self.actions:
             require(wanted in self.get_actions(request))
-        return super().changelist_view(request, extra_context)
+        context = {"can_load": self.has_load_data_permission(request)}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     @admin.display(description="Tick size", ordering="tick_size")
     def tick(self, symbol: Symbol) -> str:
@@ -195,7 +199,8 @@ class SymbolAdmin(ModelAdmin):
         context = {
             "form": form if "symbols" in given else SourceForm(initial=_initial(request.GET)),
             "series": [(series, grid(series)) for series in found],
-            "states": list(availability.FileState),
+            "states": list(FileState),
+            "any_to_load": any(FileState.AVAILABLE in one.counts for one in found),
             "load_url": f"{reverse('admin:ingestion_symbol_load')}?{given.urlencode()}",
             "can_load": self.has_load_data_permission(request),
         }

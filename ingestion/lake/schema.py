@@ -90,6 +90,7 @@ def create(database: duckdb.DuckDBPyConnection) -> None:
     }
     if not present:
         database.execute("CALL lake.set_option('parquet_compression', 'zstd')")
+        database.execute("CALL lake.set_option('parquet_version', '2')")
     missing = [table for table in MARKET_TABLES if table.plain_name not in present]
     if not missing and len(present) == len(MARKET_TABLES) + 2:
         return

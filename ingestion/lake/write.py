@@ -1,5 +1,6 @@
 """Parsed files go into the lake: staged outside the lock, committed in one short transaction."""
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import duckdb
 
 from ingestion.errors import LakeBusy, LeaseLost, OutOfSpace, TemporaryError
 from ingestion.lake.connection import Lake, write_lock
-from ingestion.lake.parse import ParsedFile
+from ingestion.lake.parse import ParsedFile, copy_to_parquet
 from ingestion.lake.schema import LEDGER, QUARANTINE, MarketTable
 from ingestion.sources.formats import row_range
 
@@ -42,7 +43,7 @@ def replace_files(
     staged = _staging_path(lake, loads[0])
     try:
         with _translated_errors():
-            _copy_rows(cursor, loads, table, staged)
+            _stage_rows(cursor, loads, table, staged)
             with write_lock(lake.config):
                 if not still_mine():
                     raise LeaseLost(f"{loads[0].parsed.file.name} was taken over or cancelled")
@@ -66,18 +67,15 @@ def _staging_path(lake: Lake, load: Load) -> Path:
     return folder / f"load-{uuid.uuid4().hex}.parquet"
 
 
-def _copy_rows(
-    cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], table: MarketTable, path: Path
+def _stage_rows(
+    cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], table: MarketTable, staged: Path
 ) -> None:
-    good_rows = " UNION ALL ".join(
-        f"SELECT * EXCLUDE (reason, raw) FROM temp.{load.parsed.rows_table} WHERE reason IS NULL"
-        for load in loads
-    )
-    quoted = str(path).replace("'", "''")
-    cursor.execute(
-        f"COPY (SELECT * FROM ({good_rows}) ORDER BY {table.key}) "
-        f"TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)"
-    )
+    if len(loads) == 1:
+        shutil.move(loads[0].parsed.rows_path, staged)
+        return
+    paths = [str(load.parsed.rows_path) for load in loads]
+    query = f"SELECT * FROM read_parquet($paths) ORDER BY {table.key}"
+    copy_to_parquet(cursor, query, staged, {"paths": paths})
 
 
 def _delete_ranges(

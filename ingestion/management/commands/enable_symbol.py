@@ -19,4 +19,4 @@ class Command(BaseCommand):
         set_enabled(symbol, True)
         self.stdout.write(f"{symbol} is enabled: the API and the page serve it.")
         if not any(lake.read.row_counts(lake.reader().cursor(), symbol.name).values()):
-            self.stderr.write("Note: no data of it is loaded yet.", self.style.NOTICE)
+            self.stderr.write("Note: no data of it is loaded yet.", self.style.WARNING)

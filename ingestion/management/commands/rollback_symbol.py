@@ -23,22 +23,21 @@ class Command(BaseCommand):
         self._print_what_goes(symbol)
         if not options["yes"]:
             self._ask(symbol)
-        self._print_rows("Removed", roll_back(symbol))
-        self.stdout.write(f"{symbol} is disabled and rolled back. Other symbols are untouched.")
+        removed = sum(roll_back(symbol).values())
+        self.stdout.write(
+            f"{symbol} is disabled and {removed:,} rows are removed. Other symbols are untouched."
+        )
 
     def _print_what_goes(self, symbol: Symbol) -> None:
         counts = lake.read.row_counts(lake.reader().cursor(), symbol.name)
-        self._print_rows(f"Rolling back {symbol} removes", counts)
+        self.stdout.write(f"Rolling back {symbol} removes {sum(counts.values()):,} rows.")
+        for table, rows in counts.items():
+            if rows:
+                self.stdout.write(f"  {table:<30} {rows:>15,}")
         jobs = IngestionJob.objects.filter(symbol=symbol).exclude(state__in=ENDED_STATES)
         for job in jobs:
             left = job.steps_total - job.steps_done
             self.stdout.write(f"It cancels job {job.pk} ({job}): {left:,} files not loaded yet.")
-
-    def _print_rows(self, title: str, counts: dict[str, int]) -> None:
-        present = {table: rows for table, rows in counts.items() if rows}
-        self.stdout.write(f"{title}:" if present else f"{title}: no rows.")
-        for table, rows in present.items():
-            self.stdout.write(f"  {table:<30} {rows:>15,} rows")
 
     def _ask(self, symbol: Symbol) -> None:
         if not sys.stdin.isatty():

@@ -38,15 +38,22 @@ def parsed(cursor: duckdb.DuckDBPyConnection, tmp_path: Path) -> Parse:
     def parse_text(file: ArchiveFile, content: str | bytes) -> ParsedFile:
         path = tmp_path / "file.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return parse(cursor, path, file, "rows")
+        return shown(cursor, parse(cursor, path, file, "rows"))
 
     return parse_text
 
 
+def shown(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> ParsedFile:
+    """Make the rows of a parsed file, and the bad ones, readable as `good` and `rows_bad`."""
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE good AS FROM '{parsed.rows_path}'")
+    cursor.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS rows_bad (line BIGINT, reason VARCHAR, raw VARCHAR)"
+    )
+    return parsed
+
+
 def good_rows(cursor: duckdb.DuckDBPyConnection) -> list[tuple]:
-    return cursor.execute(
-        "SELECT * EXCLUDE (reason, raw) FROM temp.rows WHERE reason IS NULL ORDER BY 2, 3"
-    ).fetchall()
+    return cursor.execute("SELECT * EXCLUDE (reason, raw) FROM good ORDER BY 2, 3").fetchall()
 
 
 def bad_rows(cursor: duckdb.DuckDBPyConnection) -> list[tuple]:
@@ -279,7 +286,7 @@ def test_what_cannot_be_trusted_is_refused_whole_and_leaves_nothing(
 ) -> None:
     with pytest.raises(BadFormat, match=reason):
         parsed(TRADES, content)
-    assert cursor.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,)
+    assert cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("good",)]
 
 
 def test_a_fifth_of_bad_rows_is_still_accepted(parsed: Parse) -> None:
@@ -295,7 +302,7 @@ def test_the_tables_of_an_earlier_attempt_are_no_obstacle(
     result = parsed(TRADES, text(TRADE_LINES))
     assert (result.rows, result.quarantined) == (100, 0)
     drop(cursor, result)
-    assert cursor.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,)
+    assert cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("good",)]
 
 
 CANDLE_TEXT = klines_csv(CANDLES)
@@ -478,7 +485,7 @@ def test_a_real_day_of_trades_equals_a_slow_reading(
 ) -> None:
     file = ArchiveFile("APEUSDT", "aggTrades", None, date(2024, 10, 18))
     path = unzipped(real_data / "archive" / file.archive_path, tmp_path)
-    result = parse(cursor, path, file, "rows")
+    result = shown(cursor, parse(cursor, path, file, "rows"))
     expected = sorted(expected_trade(cells, "APEUSDT") for cells in slowly_read(path))
     assert (result.quarantined, result.duplicates, result.rows) == (0, 0, len(expected))
     assert good_rows(cursor) == expected
@@ -491,7 +498,7 @@ def test_a_real_spot_file_without_header_equals_a_slow_reading(
     file = ArchiveFile("PEPEUSDT", "aggTrades", None, date(2024, 10, 27))
     archive = "archive/data/spot/daily/aggTrades/PEPEUSDT/PEPEUSDT-aggTrades-2024-10-27.zip"
     path = unzipped(real_data / archive, tmp_path)
-    result = parse(cursor, path, file, "rows")
+    result = shown(cursor, parse(cursor, path, file, "rows"))
     expected = sorted(expected_trade(cells, "PEPEUSDT") for cells in slowly_read(path))
     assert (result.quarantined, result.rows) == (0, len(expected))
     assert good_rows(cursor) == expected
@@ -510,7 +517,7 @@ def test_a_real_day_of_open_interest_equals_a_slow_reading(
     cursor: duckdb.DuckDBPyConnection, real_data: Path, tmp_path: Path, file: ArchiveFile
 ) -> None:
     path = unzipped(real_data / "archive" / file.archive_path, tmp_path)
-    result = parse(cursor, path, file, "rows")
+    result = shown(cursor, parse(cursor, path, file, "rows"))
     expected = sorted(
         (
             file.symbol,
@@ -531,7 +538,7 @@ def test_a_real_month_of_candles_equals_a_slow_reading(
 ) -> None:
     file = ArchiveFile("AVAXUSDT", "klines", "1m", date(2026, 2, 1), "monthly")
     path = unzipped(real_data / "archive" / file.archive_path, tmp_path)
-    result = parse(cursor, path, file, "rows")
+    result = shown(cursor, parse(cursor, path, file, "rows"))
     expected = sorted(
         (
             "AVAXUSDT",
