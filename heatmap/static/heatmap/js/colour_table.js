@@ -6,7 +6,7 @@ import { valueOf } from "./packed.js";
 
 const SHADES = 256;
 const LOG_DECADES = 3;
-const AUTOMATIC_QUANTILE = 0.995;
+const AUTOMATIC_QUANTILE = 0.99;
 
 /** Share of a palette (0 to 1) for an amount, when `top` gets the brightest colour. */
 export function shareOf(value, top, scale) {

@@ -174,7 +174,11 @@ function options() {
     },
     crosshair: { mode: CrosshairMode.Normal },
     grid: { vertLines: { visible: false }, horzLines: { visible: false } },
-    localization: { locale: "en-GB", timeFormatter: (seconds) => `${minute(seconds * 1000)} UTC` },
+    localization: {
+      locale: "en-GB",
+      timeFormatter: (seconds) => `${minute(seconds * 1000)} UTC`,
+      tickmarksPriceFormatter: axisPrices,
+    },
     handleScale: { axisDoubleClickReset: true },
     ...themeOptions(),
   };
@@ -195,7 +199,14 @@ function themeOptions() {
   };
 }
 
-/** The step of the price axis: about five digits of the price. */
+/** The axis' own prices with no more decimals than they differ by. */
+function axisPrices(prices) {
+  const sorted = [...prices].sort((a, b) => a - b);
+  const step = sorted.length > 1 ? sorted[1] - sorted[0] : 1;
+  return prices.map((value) => value.toFixed(decimalsOf(Math.max(Number(step.toPrecision(2)), 1e-10))));
+}
+
+/** The step of prices: they get about six digits. */
 function tickOf(closes) {
   const close = closes.findLast((value) => !Number.isNaN(value)) ?? 1;
   return 10 ** Math.min(Math.ceil(Math.log10(close)) - 6, 0);

@@ -34,6 +34,7 @@ export function fields(choices) {
     end: [instant, null],
     interval: [oneOf(choices.intervals), null],
     model: [oneOf(choices.models), choices.models[0]],
+    history: [oneOf(["all", "window"]), "all"],
     side: [oneOf(["both", "long", "short"]), "both"],
     threshold: [number(0.001, 1), null],
     palette: [oneOf(PALETTE_NAMES), "viridis"],

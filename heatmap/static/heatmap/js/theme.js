@@ -3,6 +3,7 @@
 
 const THEMES = ["auto", "dark", "light"];
 const CANDLES = ["green-red", "blue-orange"];
+const PRICE = "#4c8dff";
 const CANDLE_KEY = "liqheat-candles";
 
 export function themeColours() {
@@ -24,8 +25,8 @@ export function themeColours() {
 
 /** The candles lie on the heat, which is dark in both themes. */
 export function candleColours() {
-  if (candleChoice() === "blue-orange") return { up: "#7cc7ff", down: "#ff9d3c", price: "#ffffff" };
-  return { up: "#16d68f", down: "#ff5468", price: "#ffffff" };
+  if (candleChoice() === "blue-orange") return { up: "#7cc7ff", down: "#ff9d3c", price: PRICE };
+  return { up: "#16d68f", down: "#ff5468", price: PRICE };
 }
 
 export function candleChoice() {
