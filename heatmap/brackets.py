@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
+import numpy as np
 from django.db import transaction
 
 from heatmap import models
 from heatmap.engine import BracketTable, ModelParameters, model_fingerprint
 
 MAX_FILE_BYTES = 20_000_000
+SYMBOL = re.compile(r"[A-Z0-9_]{2,30}")
 CSV_COLUMNS = ("symbol", "notional_floor", "notional_cap", "mmr", "max_leverage", "cum")
 
 
@@ -76,7 +78,8 @@ def read_file(content: bytes, valid_from: datetime) -> tuple[list[DatedTable], l
     the file has several dates. JSON: the answer of GET /fapi/v1/leverageBracket, with its
     notionalCoef. Tables without a date of their own are valid from `valid_from`. Where a file
     gives a symbol several tables for a date (some write delivery contracts under the name of the
-    perpetual), the first one counts. Raises BadBrackets.
+    perpetual), the first one counts; symbols that can't be named here are left out.
+    Raises BadBrackets.
     """
     if len(content) > MAX_FILE_BYTES:
         raise BadBrackets(f"The file is larger than {MAX_FILE_BYTES // 1_000_000} MB.")
@@ -93,12 +96,17 @@ def read_file(content: bytes, valid_from: datetime) -> tuple[list[DatedTable], l
         runs[-1].append(row)
     if not tables:
         raise BadBrackets("The file holds no brackets.")
-    remarks = [
-        f"{symbol}: the file has {len(runs)} tables for {date:%Y-%m-%d}; the first one was taken."
-        for (symbol, date), runs in tables.items()
-        if len(runs) > 1
-    ]
-    return [DatedTable(*key, tuple(runs[0])) for key, runs in tables.items()], remarks
+    found, remarks = [], []
+    for (symbol, date), runs in tables.items():
+        if not SYMBOL.fullmatch(symbol):
+            remarks.append(f"{symbol}: left out, not 2 to 30 capital letters, digits, underscores.")
+            continue
+        if len(runs) > 1:
+            remarks.append(
+                f"{symbol}: {len(runs)} tables for {date:%Y-%m-%d}, the first one taken."
+            )
+        found.append(DatedTable(symbol, date, tuple(runs[0])))
+    return found, remarks
 
 
 @transaction.atomic
@@ -110,8 +118,6 @@ def store(tables: Sequence[DatedTable], source: str) -> int:
     for table in tables:
         check(f"{table.symbol} from {table.valid_from:%Y-%m-%d}", table.valid_from, table.rows)
     for table in tables:
-        if not _is_symbol(table.symbol):
-            raise BadBrackets(f"{table.symbol!r} is no symbol.")
         models.BracketTable.objects.filter(
             symbol=table.symbol, valid_from=table.valid_from
         ).delete()
@@ -159,7 +165,7 @@ def check(name: str, valid_from: datetime, rows: Iterable[Row]) -> None:
 
 def engine_table(valid_from: datetime, rows: Iterable[Row]) -> BracketTable:
     """The engine's table of rows (floor, cap, rate, max leverage, cum)."""
-    floors, caps, rates, leverages, cums = zip(*rows, strict=True)
+    floors, caps, rates, leverages, cums = np.array(list(rows), dtype=np.float64).T
     return BracketTable(int(valid_from.timestamp() * 1000), floors, caps, rates, cums, leverages)
 
 
@@ -203,7 +209,3 @@ def _from_json(text: str) -> Iterator[tuple[str, datetime | None, Row]]:
         raise BadBrackets(
             f"The file is not an answer of GET /fapi/v1/leverageBracket: {error!r}."
         ) from error
-
-
-def _is_symbol(text: str) -> bool:
-    return re.fullmatch(r"[A-Z0-9_]{2,30}", text) is not None

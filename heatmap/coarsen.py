@@ -10,7 +10,7 @@ from heatmap.engine import Heatmap
 from heatmap.engine.grid import lower_edges
 
 LARGEST_FACTOR = 10_000
-STEPS = (1, 2, 5)
+STEPS = ((1,), (2,), (5,))
 
 
 def coarser(heatmap: Heatmap, factor: int) -> Heatmap:
@@ -32,7 +32,7 @@ def factors(bin_size: float) -> Iterator[int]:
     """Ascending factors that lead from a bin size to 1-2-5 steps above it."""
     size = Decimal(repr(bin_size))
     for factor in range(2, LARGEST_FACTOR + 1):
-        if (size * factor).normalize().as_tuple().digits in ((step,) for step in STEPS):
+        if (size * factor).normalize().as_tuple().digits in STEPS:
             yield factor
 
 

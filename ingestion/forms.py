@@ -67,6 +67,15 @@ class DayInput(forms.DateInput):
         super().__init__(attrs={"class": " ".join(INPUT_CLASSES)}, format="%Y-%m-%d")
 
 
+class SymbolForm(forms.ModelForm):
+    """A symbol, its tick size without the zeros that the database adds."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["tick_size"] = f"{self.instance.tick_size.normalize():f}"
+
+
 class SourceForm(forms.Form):
     """Symbols, datasets and days, and the source to look for them."""
 

@@ -39,3 +39,4 @@ def merge_small_files() -> None:
 def maintain_lake() -> None:
     lake.merge_small_files(lake.writer())
     lake.free_disk(lake.writer(), settings.LAKE_UNDO_DAYS)
+    load.clear_leftovers()

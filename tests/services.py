@@ -50,7 +50,7 @@ class Valkey:
         command, self.url = broker.configure(folder)
         self._process = spawn(command, folder / "log")
         client = redis.Redis.from_url(self.url)
-        wait_until(lambda: _succeeds(client.ping, redis.ConnectionError), 10, "Valkey")
+        wait_until(lambda: _succeeds(client.ping, redis.ConnectionError), 60, "Valkey")
         client.close()
 
     def stop(self) -> None:
@@ -81,7 +81,7 @@ class PostgreSQL:
         try:
             wait_until(
                 lambda: _succeeds(lambda: self.execute("SELECT 1"), psycopg.OperationalError),
-                30,
+                60,
                 "PostgreSQL",
             )
         except AssertionError as error:
@@ -95,7 +95,7 @@ class PostgreSQL:
             connection.execute(statement)
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGQUIT)
         self._process.wait(30)
         shutil.rmtree(self._folder)
 

@@ -3,36 +3,31 @@
 import gzip
 import hashlib
 import logging
+import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import redis
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
-from rest_framework.exceptions import APIException
 
 logger = logging.getLogger(__name__)
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
 CACHE_CONTROL = "public, max-age=1, must-revalidate"
+BUSY = "The server is computing as many answers as it can; ask again in a second."
 LARGEST_KEPT = 8_000_000
 COMPRESSION_LEVEL = 1
 NOT_CACHED, CACHED = b'"cached":false', b'"cached":true '
-"""The flag in an answer's meta, and what it becomes in the cache: the length stays."""
-
-
-class Busy(APIException):
-    """Too many answers are being computed."""
-
-    status_code = 503
-    default_code = "busy"
-    default_detail = "The server is computing as many answers as it can; ask again in a second."
+"""The flag at the end of an answer's meta, and what it is in the cache: the length stays."""
+GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 
 
 @dataclass(frozen=True)
@@ -56,15 +51,19 @@ def answer(
     it, else what `compute` makes, which may carry the key of newer data."""
     known = get_conditional_response(request, etag=_etag(key), response=None)
     if known is not None:
-        known["Cache-Control"] = CACHE_CONTROL
+        known["ETag"], known["Cache-Control"] = _etag(key), CACHE_CONTROL
         return known
     packed = _from_cache(key)
     if packed is None:
-        with _slot():
+        if not _slots.acquire(blocking=False):
+            return _busy()
+        try:
             made = compute()
-        key = made.key
-        packed = gzip.compress(made.body, COMPRESSION_LEVEL, mtime=0)
-        _keep(key, made.body, packed)
+            key = made.key
+            packed, kept = compressed(made.body)
+        finally:
+            _slots.release()
+        _keep(key, kept)
     return _response(request, key, content_type, packed)
 
 
@@ -93,25 +92,40 @@ def _from_cache(key: str) -> bytes | None:
         return None
 
 
-def _keep(key: str, body: bytes, packed: bytes) -> None:
+def _keep(key: str, packed: bytes) -> None:
     if len(packed) > LARGEST_KEPT:
         return
-    packed = gzip.compress(body.replace(NOT_CACHED, CACHED, 1), COMPRESSION_LEVEL, mtime=0)
     try:
         caches["answers"].set(key, packed)
     except redis.RedisError as error:
         logger.warning("The cache does not answer: %s", error)
 
 
+def compressed(body: bytes) -> tuple[bytes, bytes]:
+    """The body as gzip, and the same with the flag that it is cached.
+
+    What follows the flag is by far the most; it is compressed once and stands in both.
+    """
+    head, flag, rest = body.partition(NOT_CACHED)
+    compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
+    tail = compressor.compress(rest) + compressor.flush()
+    return _gzip(head + flag, rest, tail), _gzip(head + CACHED if flag else head, rest, tail)
+
+
+def _gzip(head: bytes, rest: bytes, tail: bytes) -> bytes:
+    """One gzip member of `head` and of `rest`, which is deflated already: `tail`."""
+    compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
+    start = compressor.compress(head) + compressor.flush(zlib.Z_FULL_FLUSH)
+    check = zlib.crc32(rest, zlib.crc32(head))
+    length = (len(head) + len(rest)) & 0xFFFFFFFF
+    return b"".join([GZIP_HEADER, start, tail, struct.pack("<II", check, length)])
+
+
 # One thread of each web process stays free for what needs no computing.
 _slots = threading.BoundedSemaphore(max(settings.WEB_THREADS - 1, 1))
 
 
-@contextmanager
-def _slot() -> Iterator[None]:
-    if not _slots.acquire(blocking=False):
-        raise Busy
-    try:
-        yield
-    finally:
-        _slots.release()
+def _busy() -> HttpResponse:
+    error = {"code": "busy", "detail": BUSY, "attr": None}
+    body = orjson.dumps({"type": "server_error", "errors": [error]})
+    return HttpResponse(body, status=503, content_type=JSON, headers={"Retry-After": "1"})

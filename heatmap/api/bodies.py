@@ -1,5 +1,6 @@
 """The bodies of the JSON answers."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,6 @@ import duckdb
 import numpy as np
 import orjson
 
-from heatmap.api.markets import Registered
 from heatmap.brackets import Brackets
 from heatmap.build import BadRequest, Columns, HeatmapRequest, Result, build_candles
 from heatmap.candles import INTERVALS
@@ -17,8 +17,9 @@ from heatmap.engine import Book, Heatmap, LiquidationMap
 from heatmap.engine.market import FloatArray
 from heatmap.history import History
 from ingestion.lake.read import Coverage
+from ingestion.models import Symbol
 
-MOST_LEVELS = 250_000
+MOST_LEVELS = 500_000
 """Levels (or grid triplets) in one JSON answer."""
 CENTS = 2
 
@@ -116,38 +117,42 @@ def levels_body(meta: dict[str, Any], result: Result | None) -> bytes:
     if result is None:
         return orjson.dumps({"meta": meta, "data": []})
     heatmap = result.heatmap
-    long, short = _in_cents(heatmap.long.density), _in_cents(heatmap.short.density)
+    series = zip(
+        heatmap.times.tolist(),
+        heatmap.long.density,
+        heatmap.short.density,
+        np.round(heatmap.positions_created, CENTS).tolist(),
+        np.round(heatmap.positions_consumed, CENTS).tolist(),
+        strict=True,
+    )
+    # Column by column: all levels at once as Python objects would take ten times their bytes.
+    columns = (
+        orjson.dumps(
+            {
+                "timestamp": iso(time),
+                "levels": _levels(heatmap.prices, _in_cents(long), _in_cents(short)),
+                "positions_created": created,
+                "positions_consumed": consumed,
+            }
+        )
+        for time, long, short, created, consumed in series
+    )
+    return b'{"meta":%b,"data":[%b]}' % (orjson.dumps(meta), b",".join(columns))
+
+
+def _levels(prices: FloatArray, long: FloatArray, short: FloatArray) -> list[dict[str, float]]:
     shown = (long > 0) | (short > 0)
-    data = [
-        {
-            "timestamp": iso(int(time)),
-            "levels": [
-                {"price": price, "long_density": above, "short_density": below}
-                for price, above, below in zip(
-                    heatmap.prices[row].tolist(),
-                    long[column, row].tolist(),
-                    short[column, row].tolist(),
-                    strict=True,
-                )
-            ],
-            "positions_created": created,
-            "positions_consumed": consumed,
-        }
-        for column, (time, row, created, consumed) in enumerate(
-            zip(
-                heatmap.times,
-                shown,
-                np.round(heatmap.positions_created, CENTS).tolist(),
-                np.round(heatmap.positions_consumed, CENTS).tolist(),
-                strict=True,
-            )
+    return [
+        {"price": price, "long_density": below, "short_density": above}
+        for price, below, above in zip(
+            prices[shown].tolist(), long[shown].tolist(), short[shown].tolist(), strict=True
         )
     ]
-    return orjson.dumps({"meta": meta, "data": data})
 
 
 def _in_cents(density: np.ndarray) -> FloatArray:
-    return np.round(density.astype(np.float64), CENTS)
+    exact: FloatArray = density.astype(np.float64)
+    return np.round(exact, CENTS)
 
 
 def fitted(result: Result | None, adjustable: bool) -> Result | None:
@@ -295,7 +300,13 @@ def map_body(
     """`{meta, data: [{price, long, short, cumulative_long, cumulative_short}]}`."""
     meta = {
         "symbol": history.symbol,
-        "time": iso(instant),
+        "time": iso(instant) if instant else None,
+        "price": None,
+        "price_bin_size": None,
+        "leverages": [],
+        "total_long_volume": 0.0,
+        "total_short_volume": 0.0,
+        "unplaced_share": None,
         **model_meta(request, brackets, instant, instant),
         **_coverage(history),
     }
@@ -333,15 +344,23 @@ def map_body(
     return orjson.dumps({"meta": meta, "data": data})
 
 
-def symbol_row(row: Registered) -> dict[str, Any]:
-    """A line of the table of supported pairs."""
-    symbol, history = row.symbol, row.history
-    return {
-        "symbol": symbol.name,
-        "enabled": symbol.enabled,
-        "status": "enabled" if symbol.enabled else "disabled",
-        "tick_size": float(symbol.tick_size),
-        "validation": None,
-        "coverage": _coverage(history),
-        "note": symbol.note,
-    }
+def symbols_body(symbols: Iterable[Symbol], ranges: dict[str, tuple[int, int]]) -> bytes:
+    """The table of supported pairs; `ranges` says what candles the lake holds of each."""
+    rows = []
+    for symbol in symbols:
+        start, end = ranges.get(symbol.name, (None, None))
+        rows.append(
+            {
+                "symbol": symbol.name,
+                "enabled": symbol.enabled,
+                "status": "enabled" if symbol.enabled else "disabled",
+                "tick_size": float(symbol.tick_size),
+                "validation": None,
+                "coverage": {
+                    "data_start": iso(start) if start is not None else None,
+                    "data_end": iso(end) if end is not None else None,
+                },
+                "note": symbol.note,
+            }
+        )
+    return orjson.dumps({"symbols": rows})

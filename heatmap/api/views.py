@@ -6,14 +6,14 @@ from typing import Any
 
 import duckdb
 from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema_view
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from heatmap.api import bodies, packed
-from heatmap.api.answers import BINARY, JSON, Answer, answer, key_of
-from heatmap.api.markets import Market, market, registered
+from heatmap.api import bodies, packed, schema
+from heatmap.api.answers import BINARY, CACHE_CONTROL, JSON, Answer, answer, key_of
+from heatmap.api.markets import Market, market
 from heatmap.api.parameters import HeatmapQuery, KlinesQuery, MapQuery, Query, SymbolQuery
 from heatmap.build import (
     MODELS,
@@ -24,6 +24,7 @@ from heatmap.build import (
     columns_of,
 )
 from ingestion.lake import read
+from ingestion.models import Symbol
 
 Cursor = duckdb.DuckDBPyConnection
 Parameters = dict[str, Any]
@@ -58,6 +59,7 @@ class MarketView(APIView):
         return key_of(type(self).__name__, sorted(query.items()), market.version)
 
 
+@extend_schema_view(get=schema.HEATMAP)
 class HeatmapView(MarketView):
     query = HeatmapQuery
 
@@ -85,6 +87,7 @@ class HeatmapView(MarketView):
         return shape(meta, result)
 
 
+@extend_schema_view(get=schema.MAP)
 class MapView(MarketView):
     query = MapQuery
 
@@ -101,6 +104,7 @@ class MapView(MarketView):
         )
 
 
+@extend_schema_view(get=schema.KLINES)
 class KlinesView(MarketView):
     query = KlinesQuery
 
@@ -108,15 +112,20 @@ class KlinesView(MarketView):
         return bodies.klines_body(cursor, market.history, query)
 
 
+@extend_schema_view(get=schema.DATE_RANGE)
 class DateRangeView(MarketView):
     def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
         return bodies.date_range_body(market.history, read.coverage(cursor, market.symbol))
 
 
+@extend_schema_view(get=schema.SYMBOLS)
 class SymbolsView(APIView):
     def get(self, request: Request) -> HttpResponse:
         _parsed(Query, request)
-        return Response({"symbols": [bodies.symbol_row(row) for row in registered()]})
+        with read.snapshot() as cursor:
+            ranges = read.candle_ranges(cursor)
+        body = bodies.symbols_body(Symbol.objects.all(), ranges)
+        return HttpResponse(body, content_type=JSON, headers={"Cache-Control": CACHE_CONTROL})
 
 
 def _parsed(query: type[Query], request: Request) -> Parameters:

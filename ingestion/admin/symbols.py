@@ -20,9 +20,11 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from ingestion import availability, jobs, lake, rollback
-from ingestion.admin.common import LOAD_DATA, ROLL_BACK, errors_shown, hand_out, require
+from ingestion.admin.common import LOAD_DATA, ROLL_BACK, counted, errors_shown, hand_out, require
 from ingestion.admin.days import grid
-from ingestion.forms import LoadForm, SourceForm, usual_values
+from ingestion.availability import FileState
+from ingestion.errors import IngestionError
+from ingestion.forms import LoadForm, SourceForm, SymbolForm, usual_values
 from ingestion.load import source_of
 from ingestion.models import IngestionJob, Symbol
 from liqheat_project.lib.runs import ENDED_STATES
@@ -59,7 +61,9 @@ class SymbolAdmin(ModelAdmin):
     list_filter = ("enabled",)
     list_filter_sheet = False
     search_fields = ("name", "note")
+    list_before_template = "admin/ingestion/symbol/list_links.html"
     show_facets = ShowFacets.NEVER
+    form = SymbolForm
     fields = ("name", "tick_size", "note")
     actions = ("enable", "disable", "check_availability", "load_data", "roll_back")
     change_form_template = "admin/ingestion/symbol/change_form.html"
@@ -95,7 +99,8 @@ class SymbolAdmin(ModelAdmin):
         wanted = request.POST.get("action")
         if wanted in self.actions:
             require(wanted in self.get_actions(request))
-        return super().changelist_view(request, extra_context)
+        context = {"can_load": self.has_load_data_permission(request)}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     @admin.display(description="Tick size", ordering="tick_size")
     def tick(self, symbol: Symbol) -> str:
@@ -195,7 +200,8 @@ class SymbolAdmin(ModelAdmin):
         context = {
             "form": form if "symbols" in given else SourceForm(initial=_initial(request.GET)),
             "series": [(series, grid(series)) for series in found],
-            "states": list(availability.FileState),
+            "states": list(FileState),
+            "any_to_load": any(FileState.AVAILABLE in one.counts for one in found),
             "load_url": f"{reverse('admin:ingestion_symbol_load')}?{given.urlencode()}",
             "can_load": self.has_load_data_permission(request),
         }
@@ -274,30 +280,36 @@ class SymbolAdmin(ModelAdmin):
         created = []
         for symbol in values["symbols"]:
             job = jobs.create_job(symbol, **options, requested_by=request.user)
-            self.log_addition(request, job, f"Asked for {job.steps_total} files: {job}.")
+            self.log_addition(request, job, f"Asked for {counted(job.steps_total, 'file')}: {job}.")
             created.append(job)
         return created
 
     def _started(self, request: HttpRequest, created: Sequence[IngestionJob]) -> HttpResponse:
         for job in created:
             hand_out(request, job.chunks.values_list("pk", flat=True))
-        files = sum(job.steps_total for job in created)
+        files = counted(sum(job.steps_total for job in created), "file")
         if len(created) == 1:
-            messages.success(request, f"Job {created[0].pk} loads {files} files.")
+            messages.success(request, f"Job {created[0].pk} loads {files}.")
             return HttpResponseRedirect(
                 reverse("admin:ingestion_ingestionjob_change", args=[created[0].pk])
             )
-        messages.success(request, f"{len(created)} jobs load {files} files.")
+        messages.success(request, f"{len(created)} jobs load {files}.")
         return HttpResponseRedirect(reverse("admin:ingestion_ingestionjob_changelist"))
 
     def _roll_back(self, request: HttpRequest, symbol: Symbol) -> None:
-        running = _unfinished_jobs(symbol).count()
-        with errors_shown(request):
+        cancelled = counted(_unfinished_jobs(symbol).count(), "job")
+        text = f"disabled, {cancelled} cancelled"
+        try:
             removed = rollback.roll_back(symbol)
-            rows = ", ".join(f"{count:,} of {table}" for table, count in removed.items())
-            text = f"disabled, {running} jobs cancelled, rows removed: {rows or 'none'}"
-            self.log_change(request, symbol, f"Rolled back: {text}.")
-            messages.success(request, f"{symbol}: {text}.")
+        except IngestionError as error:
+            text += f", but its rows are still there: {error}"
+            self.log_change(request, symbol, f"Roll back failed: {text}")
+            messages.error(request, f"{symbol}: {text}. Roll it back again.")
+            return
+        rows = ", ".join(f"{count:,} of {table}" for table, count in removed.items())
+        text += f", rows removed: {rows or 'none'}"
+        self.log_change(request, symbol, f"Rolled back: {text}.")
+        messages.success(request, f"{symbol}: {text}.")
 
 
 def _go_to(page: str, symbols: Iterable[Symbol] = (), pk: int | None = None) -> Any:

@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -52,7 +53,13 @@ class RunAdmin(ModelAdmin):
 
     @display(description="Progress")
     def progress_bar(self, run: AbstractRun) -> SafeString:
-        return render_to_string("admin/run/progress_bar.html", {"percent": run.percent})
+        context = {"percent": run.percent, "state": run.state}
+        bar = render_to_string("admin/run/progress_bar.html", context)
+        return format_html('<div class="progress">{}</div>', bar)
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def created(self, run: AbstractRun) -> str:
+        return f"{run.created_at:%Y-%m-%d %H:%M}"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.progress_view)

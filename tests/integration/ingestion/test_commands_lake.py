@@ -13,27 +13,28 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ingestion.errors import BadQuery
-from ingestion.lake import query, remove_symbol, writer
+from ingestion.lake import query, writer
 from ingestion.models import Symbol
-from tests.conftest import worker_environment
+from tests.conftest import fresh_lake, worker_environment
 from tests.integration.ingestion.commands import MANAGE, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
-def data_folder() -> Iterator[Path]:
-    """Two days of open interest of ETHUSDT in the session's lake; the folder of its files."""
-    with writer().transaction() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO lake.open_interest_history
-            SELECT 'ETHUSDT', TIMESTAMP '2024-11-01' + to_minutes(5 * i), 1000, 100000, 'archive'
-            FROM range(1, 577) steps(i)
-            """
-        )
-    yield writer().config.data_path
-    remove_symbol(writer(), "ETHUSDT")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two days of open interest of ETHUSDT in a lake of this module; the folder of its files."""
+    with fresh_lake(tmp_path_factory.mktemp("queries")) as config:
+        with writer().transaction() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO lake.open_interest_history
+                SELECT 'ETHUSDT', TIMESTAMP '2024-11-01' + to_minutes(5 * i), 1000, 100000,
+                       'archive'
+                FROM range(1, 577) steps(i)
+                """
+            )
+        yield config.data_path
 
 
 @pytest.fixture(autouse=True)
