@@ -75,8 +75,9 @@ export class Exporter {
   name(ending) {
     const { symbol, tab, window } = this.state.values;
     const meta = (this.onMap ? this.map.answer : this.heatmap.grid)?.meta ?? {};
-    const at = (meta.end_time ?? meta.time ?? "").replace(/[-:]|(?<=T....)00(?=Z)/g, "");
-    return [symbol, tab, this.onMap ? "" : window, at].filter(Boolean).join("-") + `.${ending}`;
+    const at = (meta.end_time ?? meta.time ?? "").slice(0, 16).replace(/[-:]/g, "");
+    const parts = [symbol, tab, this.onMap ? "" : window, at && `${at}Z`];
+    return `${parts.filter(Boolean).join("-")}.${ending}`;
   }
 
   heatmapPicture() {

@@ -61,9 +61,9 @@ export class HeatmapView {
   /** A view that ends at the newest column goes on to do so when there are newer ones. */
   following(view, before) {
     if (view.to === null || !before) return view;
-    const lastOpen = (grid) => grid.firstTime + (grid.columns - 2) * grid.step;
-    const by = lastOpen(this.grid) - lastOpen(before);
-    if (by <= 0 || view.to < lastOpen(before)) return view;
+    const end = (grid) => grid.firstTime + (grid.columns - 1) * grid.step;
+    const by = end(this.grid) - end(before);
+    if (by <= 0 || view.to < end(before)) return view;
     return { ...view, from: view.from + by, to: view.to + by };
   }
 

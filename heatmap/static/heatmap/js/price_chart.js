@@ -80,7 +80,8 @@ export class PriceChart {
     this.chart.priceScale("right").setAutoScale(true);
   }
 
-  /** What is in view: instants in ms, prices null while they follow the candles; null for all. */
+  /** What is in view: instants in ms, prices null while they follow the candles; null for all.
+   * The library's range {from, to} shows the bars `from` and `to` in full. */
   view() {
     const range = this.chart.timeScale().getVisibleLogicalRange();
     if (!range || !this.grid) return null;
@@ -89,7 +90,7 @@ export class PriceChart {
     const prices = scale.options().autoScale ? null : scale.getVisibleRange();
     return {
       from: whole ? null : this.timeAt(range.from),
-      to: whole ? null : this.timeAt(range.to),
+      to: whole ? null : this.timeAt(range.to + 1),
       low: prices?.from ?? null,
       high: prices?.to ?? null,
     };
@@ -98,7 +99,7 @@ export class PriceChart {
   setView({ from, to, low, high }) {
     const time = this.chart.timeScale();
     if (from === null || to === null || to <= from) time.fitContent();
-    else time.setVisibleLogicalRange({ from: this.columnAt(from), to: this.columnAt(to) });
+    else time.setVisibleLogicalRange({ from: this.columnAt(from), to: this.columnAt(to) - 1 });
     const scale = this.chart.priceScale("right");
     if (low === null || high === null || high <= low) scale.setAutoScale(true);
     else scale.setVisibleRange({ from: low, to: high });
@@ -108,21 +109,21 @@ export class PriceChart {
   visibleShares() {
     const range = this.chart.timeScale().getVisibleLogicalRange();
     if (!range || !this.grid) return { from: 0, to: 1 };
-    const share = (index) => Math.min(Math.max((index + 0.5) / this.grid.columns, 0), 1);
-    return { from: share(range.from), to: share(range.to) };
+    const share = (column) => Math.min(Math.max(column / this.grid.columns, 0), 1);
+    return { from: share(range.from), to: share(range.to + 1) };
   }
 
   setVisibleShares({ from, to }) {
-    const index = (share) => share * this.grid.columns - 0.5;
-    this.chart.timeScale().setVisibleLogicalRange({ from: index(from), to: index(to) });
+    const { columns } = this.grid;
+    this.chart.timeScale().setVisibleLogicalRange({ from: from * columns, to: to * columns - 1 });
   }
 
   /** Moves by a share of what is visible, or makes that larger or smaller around its middle. */
   pan(share) {
     const range = this.chart.timeScale().getVisibleLogicalRange();
     if (!range) return;
-    const most = this.grid.columns - 0.5 - range.to;
-    const least = -0.5 - range.from;
+    const most = this.grid.columns - 1 - range.to;
+    const least = -range.from;
     const step = Math.min(Math.max((range.to - range.from) * share, least), most);
     this.chart.timeScale().setVisibleLogicalRange({ from: range.from + step, to: range.to + step });
   }
@@ -133,14 +134,14 @@ export class PriceChart {
     const middle = (range.from + range.to) / 2;
     const half = Math.max(((range.to - range.from) / 2) * factor, 2);
     this.chart.timeScale().setVisibleLogicalRange({
-      from: Math.max(middle - half, -0.5),
-      to: Math.min(middle + half, this.grid.columns - 0.5),
+      from: Math.max(middle - half, 0),
+      to: Math.min(middle + half, this.grid.columns - 1),
     });
   }
 
-  /** Bars stand at the open of their candle; a fraction of a bar is a fraction of the interval. */
+  /** Bars stand at the open of their candle. To a second, as it is written in the address. */
   timeAt(index) {
-    return Math.round(this.grid.firstTime + (index - 1) * this.grid.step);
+    return Math.round((this.grid.firstTime + (index - 1) * this.grid.step) / 1000) * 1000;
   }
 
   columnAt(time) {
