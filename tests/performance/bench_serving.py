@@ -124,7 +124,7 @@ def computed(address: str, parameters: str, runs: int = 7) -> float:
     """Median of `meta.computed_ms`, the server's own time, over requests no cache knows."""
     found = []
     for run in range(runs):
-        size = 50 + run  # a bucket size of its own makes an answer of its own
+        size = 100 + run  # a bucket size of its own makes an answer of its own
         path = f"{HEATMAP}{parameters}&format=packed&price_bin_size={size}"
         answer = httpx.get(f"http://{address}{path}", timeout=60)
         answer.raise_for_status()
@@ -161,7 +161,7 @@ def health_under_load(address: str) -> None:
     stop = time.perf_counter() + SECONDS
 
     def heavy(number: int) -> None:
-        size = 20 + number
+        size = 100 + number
         while time.perf_counter() < stop:
             size += CLIENTS
             timed(
