@@ -30,7 +30,7 @@ lint: $(VENV)/installed-dev
 	@$(BIN) -m ruff check --quiet .
 	@$(BIN) -m ruff format --check --quiet .
 	@$(PLAIN) $(BIN) -m mypy .
-	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/lint-imports --no-logo
 
 bench: $(VENV)/installed-dev
 	@$(BIN) -m tests.performance $(ARGS)

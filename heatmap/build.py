@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from heatmap import candles
 from heatmap.brackets import Brackets
 from heatmap.candles import INTERVALS, Arrays
+from heatmap.checkpoints import book_before
 from heatmap.engine import (
     Book,
     Heatmap,
@@ -50,7 +51,8 @@ WINDOWS = {
 """Windows that can be asked for: the interval of their columns unless one is given, and hours."""
 DEFAULT_WINDOW = "24h"
 HOUR_MS = 3_600_000
-MONTH_MS = 30 * 24 * HOUR_MS
+DAY_MS = 24 * HOUR_MS
+MONTH_MS = 30 * DAY_MS
 MODELS = {"two-sided": ModelParameters()}
 
 
@@ -142,7 +144,7 @@ def build_heatmap(
         return None
     step = columns.interval_ms
     first, last = int(columns.times[0]), int(columns.times[-1])
-    start = history.start if request.lookback is None else first - step - request.lookback
+    start, book = _beginning(cursor, history, brackets, request, first - step)
     parts = list(_parts(cursor, history, start, last))
     shown = _shown(parts, columns)
     if not len(shown["low"]):
@@ -159,7 +161,9 @@ def build_heatmap(
             f"{LARGEST_GRID:,} cells: ask for a coarser interval or price_bin_size",
         )
     figures = load_open_interest(cursor, history.symbol, start, last)
-    heatmap = _compute(parts, figures, brackets, request.parameters, columns, bin_size, price_range)
+    heatmap = _compute(
+        book, parts, figures, brackets, request.parameters, columns, bin_size, price_range
+    )
     return Result(columns, heatmap, candles.at_columns(shown, columns.times, step))
 
 
@@ -175,12 +179,13 @@ def build_map(
 
     Raises BadRequest.
     """
-    start = history.start if request.lookback is None else instant - request.lookback
+    # A day at least is read, for the last price.
+    until = instant - DAY_MS if request.lookback is None else instant
+    start, book = _beginning(cursor, history, brackets, request, until)
     parts = list(_parts(cursor, history, start, instant))
     if not parts:
         return None
     figures = load_open_interest(cursor, history.symbol, start, instant)
-    book = Book()
     for stretch, arrays in parts:
         part = engine_candles(arrays, stretch.interval_ms)
         book = advance(book, part, figures, brackets.tables, request.parameters)
@@ -210,6 +215,20 @@ def build_candles(
     return candles.joined(parts) if parts else {}
 
 
+def _beginning(
+    cursor: duckdb.DuckDBPyConnection,
+    history: History,
+    brackets: Brackets,
+    request: HeatmapRequest,
+    until: int,
+) -> tuple[int, Book]:
+    """From when on to read (ms, at most `until`), and the book at that time."""
+    if request.lookback is not None:
+        return until - request.lookback, Book()
+    usual = request.parameters in MODELS.values()
+    return book_before(cursor, history, brackets, request.parameters, until, keep=usual)
+
+
 def _parts(
     cursor: duckdb.DuckDBPyConnection, history: History, start: int, end: int
 ) -> Iterator[tuple[Stretch, Arrays]]:
@@ -221,6 +240,7 @@ def _parts(
 
 
 def _compute(
+    book: Book,
     parts: list[tuple[Stretch, Arrays]],
     figures: OpenInterest,
     brackets: Brackets,
@@ -229,12 +249,12 @@ def _compute(
     bin_size: float,
     price_range: tuple[float, float],
 ) -> Heatmap:
-    book = Book()
     heatmaps: list[Heatmap] = []
+    since, until = -math.inf, -math.inf
     for number, (stretch, arrays) in enumerate(parts):
         part = engine_candles(arrays, stretch.interval_ms)
-        until = parts[number + 1][0].start if number + 1 < len(parts) else math.inf
-        here = columns.times[(columns.times > stretch.start) & (columns.times <= until)]
+        since, until = until, parts[number + 1][0].start if number + 1 < len(parts) else math.inf
+        here = columns.times[(columns.times > since) & (columns.times <= until)]
         if len(here):
             heatmap = compute_heatmap(
                 part,

@@ -44,21 +44,34 @@ def aggregate(candles: Arrays, interval_ms: int) -> Arrays:
 
     `candles` are arrays of equal length by the lake's names, ordered by `open_time` (int64 ms);
     so is the result, with `candles`, how many went into each. Intervals without a candle are left
-    out. A sum with an unknown part (NaN) is unknown.
+    out. A sum with an unknown part (NaN) is unknown; candles without a trade
+    give no price where there are others.
     """
-    opens = candles["open_time"]
-    bucket = opens // interval_ms
+    bucket = candles["open_time"] // interval_ms
     first = np.flatnonzero(np.diff(bucket, prepend=np.int64(-1)))
     if not len(first):
         return NO_CANDLES
-    last = np.append(first[1:], len(opens)) - 1
+    count = np.diff(np.append(first, len(bucket)))
+    counting = _counting(candles["volume"], first, count)
+    first = np.searchsorted(np.flatnonzero(counting), first)
+    candles = {name: values[counting] for name, values in candles.items()}
+    last = np.append(first[1:], len(candles["open_time"])) - 1
     return {
-        "open_time": bucket[first] * interval_ms,
+        "open_time": candles["open_time"][first] // interval_ms * interval_ms,
         "open": candles["open"][first],
         "close": candles["close"][last],
         **{name: function.reduceat(candles[name], first) for name, function in _AGGREGATES.items()},
-        "candles": last - first + 1,
+        "candles": count,
     }
+
+
+def _counting(
+    volume: NDArray[np.float64], first: NDArray[np.intp], count: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """A candle without a trade repeats the last price before it, which is no price of its
+    interval: it counts only where the whole interval has no trade."""
+    traded = volume > 0
+    return traded | np.repeat(~np.logical_or.reduceat(traded, first), count)
 
 
 def at_columns(candles: Arrays, columns: NDArray[np.int64], interval_ms: int) -> Arrays:

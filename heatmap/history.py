@@ -7,6 +7,7 @@ of 5m candles around it.
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import duckdb
@@ -15,7 +16,6 @@ import numpy as np
 from heatmap.engine import Candles, OpenInterest
 from ingestion.lake import read
 from ingestion.lake.read import INTERVAL_MS, CandleDay
-from ingestion.lake.schema import OPEN_INTEREST
 
 DAY_MS = 86_400_000
 AS_GOOD = 0.99
@@ -39,7 +39,8 @@ class History:
 
     `snapshot` numbers the state of the whole lake, `version` names that of this symbol's rows: it
     changes with any commit that touches them and with no other. `start` is the open of the first
-    candle, `end` the end of the newest (ms; 0 without candles).
+    candle, `end` the end of the newest (ms; 0 without candles). `marks` say from which instant on
+    what was loaded.
     """
 
     symbol: str
@@ -49,6 +50,14 @@ class History:
     start: int
     end: int
     has_mark_price: bool
+    marks: tuple[tuple[int, str], ...]
+
+    def version_until(self, instant: int) -> str:
+        """Names the state of this symbol's rows up to `instant` (ms) and a little beyond.
+
+        What begins at `instant` counts: the figure valid at it may be in there.
+        """
+        return _digest(*(mark for mark in self.marks if mark[0] <= instant))
 
     def within(self, start: int, end: int) -> list[Stretch]:
         """The stretches that touch [start, end), clipped to it."""
@@ -68,18 +77,21 @@ def history_of(
     if known is not None and known.snapshot == snapshot:
         return known
     days = read.candle_days(cursor, symbol)
-    figures = read.coverage(cursor, symbol, (OPEN_INTEREST,))
     files = read.loaded_files(cursor, symbol)
-    digest = hashlib.sha256(repr((days, figures, files)).encode()).hexdigest()
+    # Files do not tell of rows that were collected live.
+    marks = [(day.day_ms, _digest(day)) for day in days]
+    marks += [(day, _digest(rows)) for day, rows in read.open_interest_days(cursor, symbol)]
+    marks += [(_milliseconds(file.range_start), _digest(file)) for file in files]
     stretches = finest_stretches(days)
     return History(
         symbol=symbol,
         snapshot=snapshot,
-        version=digest[:16],
+        version=_digest(*marks),
         stretches=stretches,
         start=stretches[0].start if stretches else 0,
         end=stretches[-1].end if stretches else 0,
         has_mark_price=any(file.dataset == "markPriceKlines" for file in files),
+        marks=tuple(marks),
     )
 
 
@@ -134,6 +146,14 @@ def load_open_interest(
     """The figures valid from `start` to `end`, both included (ms)."""
     figures = read.open_interest(cursor, symbol, start, end + 1)
     return OpenInterest(figures["time"], figures["contracts"])
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _milliseconds(naive: datetime) -> int:
+    return int(naive.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _covered(day: CandleDay) -> int:

@@ -155,7 +155,7 @@ def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
 @transaction.atomic
 def settle(job: IngestionJob) -> bool:
     """Bring the job's state in line with its chunks; True when this ended the job."""
-    job = _locked(job)
+    job, now = _locked(job), timezone.now()
     counts = dict(job.chunks.values_list("state").annotate(Count("pk")).order_by())
     ended = sum(counts.get(state, 0) for state in ENDED_CHUNK_STATES)
     had_ended = job.has_ended
@@ -168,9 +168,9 @@ def settle(job: IngestionJob) -> bool:
     else:
         job.state, job.error = _verdict(counts, job.steps_total)
         if not had_ended:
-            job.finished_at = timezone.now()
+            job.finished_at = now
     if job.started_at is None and job.state != RunState.QUEUED:
-        job.started_at = timezone.now()
+        job.started_at = now
     job.save(
         update_fields=["steps_total", "steps_done", "state", "error", "started_at", "finished_at"]
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from django.conf import settings
+from django.db.models import Min
 from django.utils import timezone
 
 from ingestion import jobs, lake, lease
@@ -26,6 +27,7 @@ from ingestion.sources.staging import Source
 from liqheat_project.lib.leftovers import private_name, remove_leftovers
 
 LONGEST_BACKOFF_SECONDS = 600.0
+LONGEST_NAP = 1.0  # a foreground job looks up this often, in case it was cancelled elsewhere
 MEGABYTE = 1_000_000
 
 Ledger = dict[tuple[datetime, datetime], LoadedFile]
@@ -36,10 +38,10 @@ logger = logging.getLogger(__name__)
 @dataclass
 class Outcome:
     """What the caller must see to: chunks to be tried again after so many seconds, and whether the
-    job ended with this batch."""
+    job ended with this batch and left small files to be merged."""
 
     retries: dict[int, float] = field(default_factory=dict)
-    job_ended: bool = False
+    merge_due: bool = False
 
 
 def load_chunk(chunk_id: int) -> Outcome:
@@ -61,7 +63,7 @@ def load_chunk(chunk_id: int) -> Outcome:
             for chunk in held.chunks:
                 _end_attempt(held, chunk, TemporaryError(f"unexpected: {error!r}"), outcome)
     job = IngestionJob.objects.filter(chunks=chunk_id).first()
-    outcome.job_ended = job is not None and jobs.settle(job)
+    outcome.merge_due = job is not None and jobs.settle(job) and left_small_files(job)
     return outcome
 
 
@@ -74,8 +76,19 @@ def run_here(job: IngestionJob, report: Callable[[IngestionJob], None]) -> None:
             job.refresh_from_db()
             report(job)
         if unfinished.exists():
-            time.sleep(0.2)
-    lake.merge_small_files(lake.writer())
+            time.sleep(_nap(unfinished.aggregate(soonest=Min("retry_at"))["soonest"]))
+    if left_small_files(job):
+        lake.merge_small_files(lake.writer())
+
+
+def _nap(until: datetime | None) -> float:
+    wait = (until - timezone.now()).total_seconds() if until else LONGEST_NAP
+    return max(0.0, min(wait, LONGEST_NAP))
+
+
+def left_small_files(job: IngestionJob) -> bool:
+    """Whether the job wrote what `lake.merge_small_files` merges."""
+    return job.chunks.filter(state=ChunkState.LOADED).exclude(dataset="aggTrades").exists()
 
 
 def clear_leftovers() -> None:

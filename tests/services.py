@@ -59,7 +59,7 @@ class Valkey:
     def _start(self) -> None:
         self._process = spawn(self._command, self._log)
         client = redis.Redis.from_url(self.url)
-        wait_until(lambda: _succeeds(client.ping, redis.RedisError), 10, "Valkey")
+        wait_until(lambda: _succeeds(client.ping, redis.RedisError), 60, "Valkey")
         client.close()
 
     def stop(self) -> None:
@@ -90,7 +90,7 @@ class PostgreSQL:
         try:
             wait_until(
                 lambda: _succeeds(lambda: self.execute("SELECT 1"), psycopg.OperationalError),
-                30,
+                60,
                 "PostgreSQL",
             )
         except AssertionError as error:
@@ -104,7 +104,7 @@ class PostgreSQL:
             connection.execute(statement)
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGQUIT)
         self._process.wait(30)
         shutil.rmtree(self._folder)
 

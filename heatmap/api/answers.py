@@ -6,36 +6,29 @@ import logging
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import redis
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
-from rest_framework.exceptions import APIException
 
 logger = logging.getLogger(__name__)
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
 CACHE_CONTROL = "public, max-age=1, must-revalidate"
+BUSY = "The server is computing as many answers as it can; ask again in a second."
+AT_ONCE = 2
 LARGEST_KEPT = 8_000_000
 COMPRESSION_LEVEL = 1
 NOT_CACHED, CACHED = b'"cached":false', b'"cached":true '
 """The flag at the end of an answer's meta, and what it is in the cache: the length stays."""
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
-
-
-class Busy(APIException):
-    """Too many answers are being computed."""
-
-    status_code = 503
-    default_code = "busy"
-    default_detail = "The server is computing as many answers as it can; ask again in a second."
 
 
 @dataclass(frozen=True)
@@ -59,16 +52,31 @@ def answer(
     it, else what `compute` makes, which may carry the key of newer data."""
     known = get_conditional_response(request, etag=_etag(key), response=None)
     if known is not None:
-        known["Cache-Control"] = CACHE_CONTROL
+        known["ETag"], known["Cache-Control"] = _etag(key), CACHE_CONTROL
         return known
     packed = _from_cache(key)
     if packed is None:
-        with _slot():
-            made = compute()
-        key = made.key
-        packed, kept = compressed(made.body)
-        _keep(key, kept)
+        if not _slots.acquire(blocking=False):
+            return _busy()
+        try:
+            with _computing:
+                packed = _from_cache(key)  # whoever came first may have made it meanwhile
+                if packed is None:
+                    key, packed = _made(compute)
+        finally:
+            _slots.release()
     return _response(request, key, content_type, packed)
+
+
+def _made(compute: Callable[[], Answer]) -> tuple[str, bytes]:
+    made = compute()
+    packed, kept = compressed(made.body)
+    if len(kept) <= LARGEST_KEPT:
+        try:
+            caches["answers"].set(made.key, kept)
+        except redis.RedisError as error:
+            logger.warning("The cache does not answer: %s", error)
+    return made.key, packed
 
 
 def _response(request: HttpRequest, key: str, content_type: str, packed: bytes) -> HttpResponse:
@@ -96,27 +104,20 @@ def _from_cache(key: str) -> bytes | None:
         return None
 
 
-def _keep(key: str, packed: bytes) -> None:
-    if len(packed) > LARGEST_KEPT:
-        return
-    try:
-        caches["answers"].set(key, packed)
-    except redis.RedisError as error:
-        logger.warning("The cache does not answer: %s", error)
-
-
 def compressed(body: bytes) -> tuple[bytes, bytes]:
     """The body as gzip, and the same with the flag that it is cached.
 
     What follows the flag is by far the most; it is compressed once and stands in both.
     """
-    head, flag, rest = body.partition(NOT_CACHED)
+    end = body.find(NOT_CACHED)
+    end = len(body) if end < 0 else end + len(NOT_CACHED)
+    head, rest = body[:end], memoryview(body)[end:]
     compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
     tail = compressor.compress(rest) + compressor.flush()
-    return _gzip(head + flag, rest, tail), _gzip(head + CACHED if flag else head, rest, tail)
+    return _gzip(head, rest, tail), _gzip(head.replace(NOT_CACHED, CACHED), rest, tail)
 
 
-def _gzip(head: bytes, rest: bytes, tail: bytes) -> bytes:
+def _gzip(head: bytes, rest: memoryview, tail: bytes) -> bytes:
     """One gzip member of `head` and of `rest`, which is deflated already: `tail`."""
     compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
     start = compressor.compress(head) + compressor.flush(zlib.Z_FULL_FLUSH)
@@ -125,15 +126,13 @@ def _gzip(head: bytes, rest: bytes, tail: bytes) -> bytes:
     return b"".join([GZIP_HEADER, start, tail, struct.pack("<II", check, length)])
 
 
-# One thread of each web process stays free for what needs no computing.
+# One thread of each web process stays free for what needs no computing. Of the others only some
+# compute at a time, since each takes up to a few hundred MB; the rest wait their turn.
 _slots = threading.BoundedSemaphore(max(settings.WEB_THREADS - 1, 1))
+_computing = threading.BoundedSemaphore(AT_ONCE)
 
 
-@contextmanager
-def _slot() -> Iterator[None]:
-    if not _slots.acquire(blocking=False):
-        raise Busy
-    try:
-        yield
-    finally:
-        _slots.release()
+def _busy() -> HttpResponse:
+    error = {"code": "busy", "detail": BUSY, "attr": None}
+    body = orjson.dumps({"type": "server_error", "errors": [error]})
+    return HttpResponse(body, status=503, content_type=JSON, headers={"Retry-After": "1"})

@@ -1,5 +1,6 @@
 """The bodies of the JSON answers."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,6 @@ import duckdb
 import numpy as np
 import orjson
 
-from heatmap.api.markets import Registered
 from heatmap.brackets import Brackets
 from heatmap.build import BadRequest, Columns, HeatmapRequest, Result, build_candles
 from heatmap.candles import INTERVALS
@@ -17,6 +17,7 @@ from heatmap.engine import Book, Heatmap, LiquidationMap
 from heatmap.engine.market import FloatArray
 from heatmap.history import History
 from ingestion.lake.read import Coverage
+from ingestion.models import Symbol
 
 MOST_LEVELS = 500_000
 """Levels (or grid triplets) in one JSON answer."""
@@ -343,15 +344,23 @@ def map_body(
     return orjson.dumps({"meta": meta, "data": data})
 
 
-def symbol_row(row: Registered) -> dict[str, Any]:
-    """A line of the table of supported pairs."""
-    symbol, history = row.symbol, row.history
-    return {
-        "symbol": symbol.name,
-        "enabled": symbol.enabled,
-        "status": "enabled" if symbol.enabled else "disabled",
-        "tick_size": float(symbol.tick_size),
-        "validation": None,
-        "coverage": _coverage(history),
-        "note": symbol.note,
-    }
+def symbols_body(symbols: Iterable[Symbol], ranges: dict[str, tuple[int, int]]) -> bytes:
+    """The table of supported pairs; `ranges` says what candles the lake holds of each."""
+    rows = []
+    for symbol in symbols:
+        start, end = ranges.get(symbol.name, (None, None))
+        rows.append(
+            {
+                "symbol": symbol.name,
+                "enabled": symbol.enabled,
+                "status": "enabled" if symbol.enabled else "disabled",
+                "tick_size": float(symbol.tick_size),
+                "validation": None,
+                "coverage": {
+                    "data_start": iso(start) if start is not None else None,
+                    "data_end": iso(end) if end is not None else None,
+                },
+                "note": symbol.note,
+            }
+        )
+    return orjson.dumps({"symbols": rows})

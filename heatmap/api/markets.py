@@ -57,25 +57,6 @@ def market(name: str) -> Market:
     return found
 
 
-@dataclass(frozen=True)
-class Registered:
-    """A registered symbol, enabled or not, and what the lake holds of it."""
-
-    symbol: Symbol
-    history: History
-
-
-def registered() -> list[Registered]:
-    """Every registered symbol, ordered by name."""
-    rows = []
-    with read.snapshot() as cursor:
-        for symbol in Symbol.objects.all():
-            known = _histories.get(symbol.name)
-            history = _histories[symbol.name] = history_of(cursor, symbol.name, known)
-            rows.append(Registered(symbol, history))
-    return rows
-
-
 def forget() -> None:
     """Ask the databases again; for tests that change them."""
     _known.clear()

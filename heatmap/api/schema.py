@@ -13,7 +13,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from heatmap.api.answers import BINARY, JSON
+from heatmap.api.answers import BINARY, BUSY, JSON
 from heatmap.api.bodies import MOST_LEVELS
 from heatmap.api.packed import LAYOUT
 from heatmap.api.parameters import HeatmapQuery, KlinesQuery, MapQuery, Query, SymbolQuery
@@ -251,7 +251,7 @@ ERRORS: dict[Any, Any] = {
         "All web threads but one are computing; ask again in a second.",
         "server_error",
         code="busy",
-        detail="The server is computing as many answers as it can; ask again in a second.",
+        detail=BUSY,
         attr=None,
     ),
 }

@@ -9,12 +9,11 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from heatmap.api import bodies, packed, schema
-from heatmap.api.answers import BINARY, JSON, Answer, answer, key_of
-from heatmap.api.markets import Market, market, registered
+from heatmap.api.answers import BINARY, CACHE_CONTROL, JSON, Answer, answer, key_of
+from heatmap.api.markets import Market, market
 from heatmap.api.parameters import HeatmapQuery, KlinesQuery, MapQuery, Query, SymbolQuery
 from heatmap.build import (
     MODELS,
@@ -25,6 +24,7 @@ from heatmap.build import (
     columns_of,
 )
 from ingestion.lake import read
+from ingestion.models import Symbol
 
 Cursor = duckdb.DuckDBPyConnection
 Parameters = dict[str, Any]
@@ -122,7 +122,10 @@ class DateRangeView(MarketView):
 class SymbolsView(APIView):
     def get(self, request: Request) -> HttpResponse:
         _parsed(Query, request)
-        return Response({"symbols": [bodies.symbol_row(row) for row in registered()]})
+        with read.snapshot() as cursor:
+            ranges = read.candle_ranges(cursor)
+        body = bodies.symbols_body(Symbol.objects.all(), ranges)
+        return HttpResponse(body, content_type=JSON, headers={"Cache-Control": CACHE_CONTROL})
 
 
 def _parsed(query: type[Query], request: Request) -> Parameters:

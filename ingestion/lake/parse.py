@@ -137,7 +137,10 @@ def _read_rows(
     }
     used = [column for column in columns if column in formats.COLUMNS[file.dataset]]
     placeholders = formats.PLACEHOLDER_COLUMNS.get(file.dataset, frozenset()) - {"volume"}
-    values = [f"NULL AS {column}" if column in placeholders else column for column in used]
+    values = [
+        f"NULL::{columns[column]} AS {column}" if column in placeholders else column
+        for column in used
+    ]
     query = f"""
         WITH csv AS (
             SELECT {", ".join(values)}

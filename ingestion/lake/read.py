@@ -147,14 +147,12 @@ def open_interest(
     )
 
 
-def coverage(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, tables: tuple[MarketTable, ...] = MARKET_TABLES
-) -> dict[str, Coverage]:
+def coverage(cursor: duckdb.DuckDBPyConnection, symbol: str) -> dict[str, Coverage]:
     """What the lake holds of a symbol, by plain table name; empty tables are left out."""
     selects = " UNION ALL ".join(
         f"SELECT '{table.plain_name}' AS name, count(*), epoch_ms(min({table.time})), "
         f"epoch_ms(max({table.time})) FROM {table.name} WHERE symbol = $symbol"
-        for table in tables
+        for table in MARKET_TABLES
     )
     rows = cursor.execute(selects, {"symbol": symbol}).fetchall()
     return {row[0]: Coverage(*row) for row in rows if row[1]}
@@ -170,6 +168,29 @@ def candle_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[CandleDa
     )
     rows = cursor.execute(f"{selects} ORDER BY day, candle_interval", {"symbol": symbol}).fetchall()
     return [CandleDay(*row) for row in rows]
+
+
+def candle_ranges(cursor: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int]]:
+    """By symbol, the open of the first and the end of the newest candle of any interval (ms)."""
+    selects = " UNION ALL ".join(
+        f"SELECT symbol, epoch_ms(min(open_time)) AS first, "
+        f"epoch_ms(max(open_time)) + {INTERVAL_MS[interval]} AS last "
+        f"FROM {table.name} GROUP BY symbol"
+        for interval, table in CANDLES.items()
+    )
+    rows = cursor.execute(
+        f"SELECT symbol, min(first), max(last) FROM ({selects}) GROUP BY symbol"
+    ).fetchall()
+    return {symbol: (first, last) for symbol, first, last in rows}
+
+
+def open_interest_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[tuple[int, int]]:
+    """How many figures the lake holds for each UTC day (ms of its midnight), in order of time."""
+    return cursor.execute(
+        "SELECT epoch_ms(date_trunc('day', timestamp)) AS day, count(*) "
+        f"FROM {OPEN_INTEREST.name} WHERE symbol = ? GROUP BY day ORDER BY day",
+        [symbol],
+    ).fetchall()
 
 
 def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | None:

@@ -104,8 +104,8 @@ class Supervisor:
         self._children: list[Child] = []
 
     def add(self, child: Child) -> None:
-        self._children.append(child)
         child.start()
+        self._children.append(child)
 
     def check(self) -> None:
         """Restarts what has died, each after its own delay.

@@ -21,9 +21,9 @@ def test_a_killed_worker_takes_its_busy_pool_along_and_can_be_started_again(star
     pool = worker.pool_pids()
     assert len(pool) == 2
     run_endlessly.delay()
-    wait_until(lambda: "begun" in worker.log, 20, "the task to begin")
+    wait_until(lambda: "begun" in worker.log, 60, "the task to begin")
     worker.kill()
-    wait_until(lambda: not any(map(_runs, pool)), 5, "the pool processes to end")
+    wait_until(lambda: not any(map(_runs, pool)), 30, "the pool processes to end")
     assert app.control.ping([worker.name], timeout=0.5) == []
     worker.restart()
     assert worker.name in app.control.ping([worker.name], timeout=5)[0]
@@ -33,7 +33,7 @@ def test_a_killed_worker_takes_its_busy_pool_along_and_can_be_started_again(star
 def test_a_killed_pool_process_is_replaced(worker):
     pool = worker.pool_pids()
     os.kill(pool[0], signal.SIGKILL)
-    wait_until(lambda: len(set(worker.pool_pids()) - set(pool)) == 1, 20, "a new pool process")
+    wait_until(lambda: len(set(worker.pool_pids()) - set(pool)) == 1, 60, "a new pool process")
 
 
 def _runs(pid):

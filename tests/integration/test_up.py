@@ -112,7 +112,7 @@ def test_everything_answers_and_ctrl_c_stops_it_all(launcher):
     processes = launcher.processes()
     assert len(processes) >= 12
     launcher.process.send_signal(signal.SIGINT)
-    assert launcher.process.wait(30) == 0, launcher.output
+    assert launcher.process.wait(60) == 0, launcher.output
     assert ended(processes)
     assert not (launcher.folder / "var" / "broker" / "url").exists()
 
@@ -133,15 +133,26 @@ def test_the_launcher_restarts_what_dies_and_takes_all_along_when_it_is_killed(l
     web = launcher.program("gunicorn")
     grandchildren = web.children()
     web.kill()
-    wait_until(lambda: ended(grandchildren), 5, "the web processes to end with their parent")
-    wait_until(lambda: "web ended (code -9); next start in" in launcher.output, 10, "a word on it")
-    wait_until(lambda: answers(launcher.web), 30, "the web server to come back")
+    wait_until(lambda: ended(grandchildren), 30, "the web processes to end with their parent")
+    wait_until(lambda: "web ended (code -9); next start in" in launcher.output, 30, "a word on it")
+    wait_until(lambda: answers(launcher.web), 60, "the web server to come back")
 
     processes = launcher.processes()
     assert len(processes) >= 12
     launcher.process.kill()
     launcher.process.wait()
-    wait_until(lambda: ended(processes), 5, "every process to end with the launcher")
+    wait_until(lambda: ended(processes), 30, "every process to end with the launcher")
+
+
+def test_ctrl_c_amid_the_start_stops_what_already_runs(launcher):
+    launcher.start()
+    wait_until(lambda: "Admin user" in launcher.output, READY_SECONDS, "the first programs")
+    processes = launcher.processes()
+    assert processes
+    launcher.process.send_signal(signal.SIGINT)
+    assert launcher.process.wait(60) == 0, launcher.output
+    assert ended(processes)
+    assert "Traceback" not in launcher.output
 
 
 @pytest.mark.parametrize("name", ["WEB_ADDRESS", "FLOWER_ADDRESS"])
@@ -150,7 +161,7 @@ def test_a_port_in_use_is_refused_by_the_name_of_its_setting(launcher, name):
         busy = f"127.0.0.1:{listener.getsockname()[1]}"
         setattr(launcher, "web" if name == "WEB_ADDRESS" else "flower", busy)
         launcher.start()
-        assert launcher.process.wait(30) == 1
+        assert launcher.process.wait(60) == 1
     assert f"{name}: cannot listen on {busy} (Address already in use)" in launcher.output
 
 

@@ -123,6 +123,15 @@ def test_hard_closing_does_not_wear_the_book_out():
         assert side.quantity.sum() > 0.98
 
 
+def test_the_entry_price_remembers_the_candles_before_a_checkpoint():
+    candles = candles_of([(p, p, p, p) for p in (100.0, 110.0, 120.0, 90.0, 80.0)], 60_000)
+    figures = open_interest_of({0: 10.0, FIVE_MINUTES: 30.0})
+    model = ModelParameters()
+    book = advance(Book(), candles.slice(0, 3), figures, BRACKETS, model)
+    book = advance(through_a_file(book), candles.slice(3, 5), figures, BRACKETS, model)
+    np.testing.assert_allclose(book.longs.entry_price, 100.0)
+
+
 def test_trades_are_found_again_across_a_checkpoint():
     model = ModelParameters(spread_entries=True)
     candles = candles_of([(100.0, 100.0, 100.0, 100.0)] * 5, interval_ms=60_000)

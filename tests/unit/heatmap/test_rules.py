@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from heatmap.engine import Gap, ModelParameters, TradedPrices, compute_heatmap
+from heatmap.engine import BracketTable, Gap, ModelParameters, TradedPrices, compute_heatmap
 from tests.unit.heatmap.markets import (
     BTC_BRACKETS,
     FIVE_MINUTES,
@@ -163,6 +163,19 @@ def test_a_leverage_that_is_not_allowed_folds_into_the_highest_allowed():
     heatmap = after([FLAT], {0: 10, FIVE_MINUTES: 110}, model=model, brackets=(BTC_BRACKETS,))
     by_leverage = dict(zip(heatmap.book.longs.leverage, heatmap.book.longs.quantity, strict=True))
     assert by_leverage == pytest.approx({5.0: 15.0, 10.0: 30.0, 25.0: 55.0})
+
+
+def test_new_brackets_hold_for_what_opens_when_they_begin():
+    five = BracketTable(START + FIVE_MINUTES, [0], [1e9], [0], [0], [5])
+    heatmap = after([FLAT], {0: 10, FIVE_MINUTES: 15}, brackets=(ROUND_BRACKETS, five))
+    assert heatmap.book.longs.leverage.tolist() == [5]
+
+
+def test_when_all_is_liquidated_nothing_is_left_of_it():
+    crash = (100.0, 100.0, 10.0, 10.0)
+    figures = {0: 0, FIVE_MINUTES: 0.1, 2 * FIVE_MINUTES: 0.3, 3 * FIVE_MINUTES: 0.7}
+    heatmap = after([FLAT] * 3 + [crash], figures, model=ModelParameters())
+    assert heatmap.long.total.tolist() == [0.1, 0.3, 0.7, 0.0]
 
 
 def test_taker_imbalance_tilts_the_mix_but_never_the_count():

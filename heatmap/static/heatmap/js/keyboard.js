@@ -1,0 +1,19 @@
+// One key, one action, wherever the focus is, except where the key means something already.
+
+const TYPING = "input:not([type=range], [type=radio], [type=checkbox]), select, textarea";
+const OWN_ARROWS = "input, select, [role=tab], [role=slider]";
+
+/** `actions`: key -> function(event). Letters count in either case. */
+export function listenToKeys(actions) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const { target, key } = event;
+    if (target.closest?.("dialog")) return;
+    if (target.closest?.(TYPING) && key !== "Escape") return;
+    if (key.startsWith("Arrow") && target.closest?.(OWN_ARROWS)) return;
+    const action = actions[key.length === 1 ? key.toLowerCase() : key];
+    if (!action) return;
+    event.preventDefault();
+    action(event);
+  });
+}

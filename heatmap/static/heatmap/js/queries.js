@@ -1,0 +1,69 @@
+// What to ask of the API for the values of the state.
+
+/** The page's own choice: 500 to 900 columns, about one for each two pixels of a usual screen. */
+const INTERVAL_OF_WINDOW = {
+  "12h": "5m",
+  "24h": "5m",
+  "48h": "5m",
+  "3d": "5m",
+  "7d": "15m",
+  "14d": "30m",
+  "30d": "1h",
+  "60d": "2h",
+  "90d": "4h",
+  "180d": "6h",
+  "1y": "12h",
+};
+const HOURS = { h: 1, d: 24, y: 8760 };
+
+export const HEATMAP = "/liquidations/heatmap-timeseries";
+export const MAP = "/liquidations/map";
+export const EXPLAIN = "/liquidations/explain";
+export const SYMBOLS = "/symbols";
+export const DATE_RANGE = "/data/date-range";
+
+/** The fields of the state that the data depend on; the others only change how they look. */
+export const DATA_FIELDS = ["symbol", "window", "end", "interval", "model", "history"];
+
+export function heatmapQuery(values, { automaticInterval = false } = {}) {
+  const chosen = values.interval ?? (automaticInterval ? null : INTERVAL_OF_WINDOW[values.window]);
+  return {
+    symbol: values.symbol,
+    time_window: values.window,
+    end_time: iso(values.end),
+    interval: chosen,
+    model: values.model,
+    lookback: values.history === "window" ? "0" : null,
+    format: "packed",
+  };
+}
+
+export function mapQuery(values) {
+  return {
+    symbol: values.symbol,
+    time: iso(values.end),
+    model: values.model,
+    lookback: values.history === "window" ? `${hoursOf(values.window)}h` : null,
+  };
+}
+
+/** What is behind the cell that holds `price` in the column at `time` (ms). */
+export function explainQuery(values, grid, time, price) {
+  const hours = Math.round((time - grid.firstTime + grid.step) / 3_600_000);
+  return {
+    symbol: values.symbol,
+    time: iso(time),
+    price: String(price),
+    price_bin_size: String(grid.binSize),
+    model: values.model,
+    lookback: values.history === "window" ? `${Math.max(hours, 1)}h` : null,
+  };
+}
+
+export function hoursOf(window) {
+  return Number.parseInt(window, 10) * HOURS[window.at(-1)];
+}
+
+function iso(ms) {
+  return ms === null ? null : new Date(ms).toISOString().replace(".000Z", "Z");
+}

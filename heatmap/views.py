@@ -1,0 +1,41 @@
+"""The heatmap page: its frame and its choices. What it shows, it asks of the API."""
+
+from pathlib import Path
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from heatmap.build import DEFAULT_WINDOW, MODELS, WINDOWS
+from heatmap.candles import INTERVALS
+from ingestion.models import Symbol
+
+PALETTES = ("viridis", "magma", "cividis")
+THEMES = ("auto", "dark", "light")
+SCRIPTS = sorted(
+    f"heatmap/js/{path.name}" for path in (Path(__file__).parent / "static/heatmap/js").glob("*.js")
+)
+"""The page's modules, named in its head so that the browser need not discover them one by one."""
+
+
+@require_safe
+def heatmap(request: HttpRequest) -> HttpResponse:
+    theme = request.COOKIES.get("theme")
+    response = render(
+        request,
+        "heatmap/page.html",
+        {
+            "symbols": Symbol.objects.filter(enabled=True).values_list("name", flat=True),
+            "windows": WINDOWS,
+            "default_window": DEFAULT_WINDOW,
+            "intervals": INTERVALS,
+            "models": MODELS,
+            "palettes": PALETTES,
+            "theme": theme if theme in THEMES else "auto",
+            "scripts": SCRIPTS,
+        },
+    )
+    patch_vary_headers(response, ["Cookie"])
+    patch_cache_control(response, no_cache=True)
+    return response

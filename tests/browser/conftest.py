@@ -1,0 +1,169 @@
+"""A real server over a real lake, a real browser, and a watch on what the page does wrong."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from liqheat_project.lib.processes import spawn
+from tests.services import CHECKOUT, free_port, wait_until
+
+BROWSERS = ("chromium", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 20_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Server:
+    """The web server in processes of its own, as gunicorn.conf.py makes it; it can be restarted."""
+
+    folder: Path
+    environment: dict[str, str]
+    url: str
+    processes: list[Any] = field(default_factory=list)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
+        log = self.folder / "web.log"
+        self.processes.append(spawn(command, log, self.environment, CHECKOUT))
+        wait_until(self._answers, 60, f"the web server; its log is {log}")
+
+    def stop(self) -> None:
+        while self.processes:
+            process = self.processes.pop()
+            process.terminate()
+            process.wait(20)
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"{self.url}/health/live", timeout=5) as response:
+                return response.status == 200
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="session")
+def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The web server over a lake with the market of tests/browser/market.py."""
+    folder = tmp_path_factory.mktemp("browser")
+    address = f"127.0.0.1:{free_port()}"
+    environment = os.environ | {
+        "VAR_DIR": str(folder),
+        "DATABASE_URL": f"sqlite:///{folder}/django.sqlite3",
+        "LAKE_CATALOG_URL": f"sqlite:///{folder}/lake/catalog.sqlite",
+        "LAKE_DATA_PATH": f"{folder}/lake/data",
+        "WEB_ADDRESS": address,
+        "WEB_WORKERS": "1",
+    }
+    load = [sys.executable, "-m", "tests.browser.market", str(folder / "archive")]
+    subprocess.run(load, env=environment, cwd=CHECKOUT, check=True)
+    server = Server(folder, environment, f"http://{address}")
+    server.start()
+    yield server
+    server.stop()
+
+
+class HeatmapPage:
+    """The page in a tab of its own, with all that went wrong in it."""
+
+    def __init__(self, context: BrowserContext, server: Server) -> None:
+        self.server = server
+        self.tab: Page = context.new_page()
+        self.faults: list[str] = []
+        self.requests: list[str] = []
+        self.tab.on("console", lambda message: self._console(message.type, message.text))
+        self.tab.on("pageerror", lambda error: self.faults.append(f"page: {error}"))
+        self.tab.on("request", lambda request: self.requests.append(request.url))
+
+    def _console(self, kind: str, text: str) -> None:
+        # A policy's violation is an error on the console, too.
+        if kind in ("error", "warning"):
+            self.faults.append(f"console: {text}")
+
+    def open(self, query: str = "", wait: str = "ready") -> "HeatmapPage":
+        self.tab.goto(f"{self.server.url}/heatmap/{query}")
+        self.wait(wait)
+        return self
+
+    def wait(self, state: str = "ready") -> None:
+        expect(self.tab.locator("body")).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
+        self.settle()
+
+    def settle(self) -> None:
+        """Lets the chart draw its next frames and the address follow."""
+        self.tab.wait_for_timeout(400)
+
+    def address(self) -> dict[str, str]:
+        return self.tab.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
+
+    def pane(self) -> dict[str, float]:
+        """Where the chart's plot is: x, y, width, height in CSS pixels."""
+        box = self.tab.locator("#chart table tr").first.locator("td").nth(1).bounding_box()
+        assert box
+        return dict(box)
+
+    def outside_requests(self) -> list[str]:
+        own = (self.server.url + "/", "data:", "blob:")
+        return [url for url in self.requests if not url.startswith(own)]
+
+
+@pytest.fixture
+def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., HeatmapPage]]:
+    """Opens tabs, each in a context with the given options. Afterwards nothing may have gone
+    wrong: no error or violation of the policy on the console, no request to elsewhere."""
+    contexts: list[BrowserContext] = []
+    pages: list[HeatmapPage] = []
+
+    def make(width: int = 1280, height: int = 800, **options: Any) -> HeatmapPage:
+        viewport = {"width": width, "height": height}
+        context = browser.new_context(viewport=viewport, accept_downloads=True, **options)
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        pages.append(HeatmapPage(context, server))
+        return pages[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+    for page in pages:
+        assert page.faults == []
+        assert page.outside_requests() == []
+
+
+@pytest.fixture
+def page(new_page: Callable[..., HeatmapPage]) -> HeatmapPage:
+    """A tab of 1280 x 800."""
+    return new_page()

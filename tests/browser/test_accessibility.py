@@ -1,0 +1,54 @@
+"""axe-core (Deque, MPL 2.0; in tests/browser/vendor) on every state of the page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import HeatmapPage
+
+AXE = Path(__file__).parent / "vendor/axe-core/4.14.1/axe.min.js"
+ADDRESS = "?symbol=BTCUSDT&window=24h"
+
+
+def serious_faults(page: HeatmapPage) -> list[str]:
+    page.tab.evaluate(AXE.read_text())
+    result = page.tab.evaluate("axe.run()")
+    return [
+        f"{fault['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for fault in result["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_heatmap_has_no_serious_fault(
+    new_page: Callable[..., HeatmapPage], scheme: str, width: int
+) -> None:
+    page = new_page(width, 844, color_scheme=scheme).open(ADDRESS)
+    page.tab.locator("#settings").evaluate("details => { details.open = true; }")
+    assert serious_faults(page) == []
+
+
+def test_the_map_and_the_help_have_no_serious_fault(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&tab=map")
+    assert serious_faults(page) == []
+    page.tab.keyboard.press("?")
+    assert serious_faults(page) == []
+
+
+def test_the_empty_state_has_no_serious_fault(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&end=2025-06-01T00:00Z", wait="empty")
+    assert serious_faults(page) == []
+
+
+def test_the_table_has_what_the_picture_shows(page: HeatmapPage) -> None:
+    page.open(ADDRESS)
+    tables = page.tab.locator("#levels-tables table")
+    assert tables.locator("caption").all_inner_texts() == [
+        "Shorts, above the price",
+        "Longs, below the price",
+    ]
+    assert tables.first.locator("tbody tr").count() == 12
