@@ -1,4 +1,4 @@
-"""The browser tests' market, loaded in a process of its own: `python -m tests.browser.market FOLDER`.
+"""The browser tests' market, loaded in a process of its own: `python -m tests.browser.market DIR`.
 
 BTCUSDT has three whole days; ETHUSDT's open interest of the second day is missing.
 """

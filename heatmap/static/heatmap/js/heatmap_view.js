@@ -1,7 +1,7 @@
 // The heatmap tab: chart, legend, slider and tooltip over one grid.
 
 import { colourTable, spreadOf } from "./colour_table.js";
-import { minute, price, usd } from "./format.js";
+import { minute, price, span, usd } from "./format.js";
 import { Legend } from "./legend.js";
 import { priceOf, rowOf, sideCodes, valueOf } from "./packed.js";
 import { cssColour } from "./palettes.js";
@@ -174,7 +174,7 @@ export class HeatmapView {
     const at = cell.row * grid.columns + cell.column;
     const [long, short] = [grid.long, grid.short].map((codes) => valueOf(codes[at], grid));
     this.legend.point(valueOf(this.codes[at], grid));
-    this.tooltip.show(event.point, `${minute(cell.time)} UTC`, [
+    this.tooltip.show(event.point, `${span(cell.time - grid.step, cell.time)} UTC`, [
       ["Price", `${price(cell.price, grid.binSize)} – ${price(cell.price + grid.binSize, grid.binSize)}`],
       ["Longs", `${usd(long)} USD`, "long"],
       ["Shorts", `${usd(short)} USD`, "short"],
