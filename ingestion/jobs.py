@@ -155,7 +155,7 @@ def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
 @transaction.atomic
 def settle(job: IngestionJob) -> bool:
     """Bring the job's state in line with its chunks; True when this ended the job."""
-    job = _locked(job)
+    job, now = _locked(job), timezone.now()
     counts = dict(job.chunks.values_list("state").annotate(Count("pk")).order_by())
     ended = sum(counts.get(state, 0) for state in ENDED_CHUNK_STATES)
     had_ended = job.has_ended
@@ -168,9 +168,9 @@ def settle(job: IngestionJob) -> bool:
     else:
         job.state, job.error = _verdict(counts, job.steps_total)
         if not had_ended:
-            job.finished_at = timezone.now()
+            job.finished_at = now
     if job.started_at is None and job.state != RunState.QUEUED:
-        job.started_at = timezone.now()
+        job.started_at = now
     job.save(
         update_fields=["steps_total", "steps_done", "state", "error", "started_at", "finished_at"]
     )
@@ -180,14 +180,18 @@ def settle(job: IngestionJob) -> bool:
 def sweep(now: datetime) -> list[int]:
     """Ids of the chunks that somebody must be told of again, because their message may be lost.
 
-    Those whose worker gave no sign of life until its lease ran out, those whose next attempt is
-    due, and those that have been pending for long while nothing of their job runs.
+    Those whose worker gave no sign of life until its lease ran out and those whose next attempt is
+    due, which are pending from then on, and those that have been pending for long while nothing of
+    their job runs.
     """
     grace = timedelta(seconds=settings.SWEEP_SECONDS)
-    active = Chunk.objects.filter(job__state__in=[RunState.QUEUED, RunState.RUNNING])
     dead = Q(state=ChunkState.RUNNING, lease_until__lt=now)
     due = Q(state=ChunkState.WAITING, retry_at__lt=now - grace)
-    ids = set(active.filter(dead | due).values_list("pk", flat=True))
+    found = Chunk.objects.filter(dead | due, job__state__in=[RunState.QUEUED, RunState.RUNNING])
+    ids = set(found.values_list("pk", flat=True))
+    Chunk.objects.filter(dead | due, pk__in=ids).update(
+        state=ChunkState.PENDING, lease_token=None, lease_until=None, retry_at=now + _patience()
+    )
     for job in IngestionJob.objects.filter(state__in=[RunState.QUEUED, RunState.RUNNING]):
         ids |= _forgotten_chunks(job, now)
     return sorted(ids)
@@ -196,19 +200,27 @@ def sweep(now: datetime) -> list[int]:
 def _forgotten_chunks(job: IngestionJob, now: datetime) -> set[int]:
     """Pending chunks of a job in which nothing has moved for as long as a message may be under way.
 
-    A worker that is busy with other jobs keeps messages waiting; a message sent twice does no harm.
+    A worker that is busy with other jobs keeps messages waiting. One sent twice does no harm, but
+    thousands would: each chunk is told of again only when its job has stood still twice as long.
     """
     chunks = job.chunks.all()
-    if chunks.filter(state__in=[ChunkState.RUNNING, ChunkState.WAITING]).exists():
+    if chunks.filter(state=ChunkState.RUNNING).exists():
         return set()
     if not chunks.exclude(state__in=ENDED_CHUNK_STATES).exists():
         settle(job)  # its worker died between its last chunk and this line
         return set()
     moved = chunks.aggregate(last=Max("finished_at"))["last"] or job.created_at
-    patience = timedelta(seconds=settings.CHUNK_LEASE_SECONDS)
-    if moved > now - patience:
+    if moved > now - _patience():
         return set()
-    return set(chunks.filter(state=ChunkState.PENDING).values_list("pk", flat=True))
+    untold = Q(retry_at=None) | Q(retry_at__lte=now)
+    forgotten = chunks.filter(untold, state=ChunkState.PENDING)
+    ids = set(forgotten.values_list("pk", flat=True))
+    forgotten.update(retry_at=now + (now - moved))
+    return ids
+
+
+def _patience() -> timedelta:
+    return timedelta(seconds=settings.CHUNK_LEASE_SECONDS)
 
 
 def _verdict(counts: dict[str, int], total: int) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Leases: one worker at a time loads a file, and a dead worker's file is free again soon."""
 
+import logging
 import threading
 import uuid
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -21,6 +22,8 @@ DEFAULT_BATCH_SIZE = 32
 several times the work itself: a worker takes its chunk's next neighbours along."""
 
 HEARTBEAT_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 class Lease:
@@ -44,17 +47,22 @@ class Lease:
         ids = [chunk.pk for chunk in chunks]
         return self._mine().filter(pk__in=ids).count() == len(ids)
 
-    def end(self, chunk: Chunk, state: str, **values: object) -> None:
-        """Give up one chunk with its outcome; does nothing to a chunk that is another's by now."""
+    def end(self, chunk: Chunk, state: str, **values: object) -> bool:
+        """Give up one chunk with its outcome; False, and no change, when it is another's by now."""
         done, total = self._bytes.get(chunk.pk, (0, None))
         finished = None if state == ChunkState.WAITING else timezone.now()
-        self._mine().filter(pk=chunk.pk).update(
-            state=state,
-            lease_token=None,
-            lease_until=None,
-            finished_at=finished,
-            **{"bytes_done": done, "bytes_total": total, **values},
+        ended = (
+            self._mine()
+            .filter(pk=chunk.pk)
+            .update(
+                state=state,
+                lease_token=None,
+                lease_until=None,
+                finished_at=finished,
+                **{"bytes_done": done, "bytes_total": total, **values},
+            )
         )
+        return bool(ended)
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:
@@ -70,12 +78,20 @@ class Lease:
     def _beat(self) -> None:
         try:
             while not self._ended.wait(HEARTBEAT_SECONDS):
-                if not self._mine().update(lease_until=_lease_end(timezone.now())):
-                    self._lost.set()
-                for pk, (done, total) in dict(self._bytes).items():
-                    self._mine().filter(pk=pk).update(bytes_done=done, bytes_total=total)
+                try:
+                    self._give_sign_of_life()
+                except (DatabaseError, InterfaceError) as error:
+                    # A database that is busy or restarts must not cost a working worker its lease.
+                    logger.warning("no sign of life for %s: %s", self.chunks[0], error)
+                    connection.close()
         finally:
             connection.close()
+
+    def _give_sign_of_life(self) -> None:
+        if not self._mine().update(lease_until=_lease_end(timezone.now())):
+            self._lost.set()
+        for pk, (done, total) in dict(self._bytes).items():
+            self._mine().filter(pk=pk).update(bytes_done=done, bytes_total=total)
 
     def _mine(self) -> QuerySet[Chunk]:
         return Chunk.objects.filter(lease_token=self.token, state=ChunkState.RUNNING)
@@ -105,7 +121,8 @@ def take(chunk_id: int) -> Lease | None:
             + (chunk.reason or "its worker died"),
         )
         return None
-    chunks = [chunk, *_neighbours(chunk, now)]
+    # What was tried before goes alone: a file that kills its worker must not take others along.
+    chunks = [chunk] if chunk.attempts else [chunk, *_neighbours(chunk, now)]
     token = uuid.uuid4()
     Chunk.objects.filter(pk__in=[one.pk for one in chunks]).update(
         state=ChunkState.RUNNING,
@@ -135,7 +152,7 @@ def _neighbours(chunk: Chunk, now: datetime) -> list[Chunk]:
             interval=chunk.interval,
             period=chunk.period,
             start__gt=chunk.start,
-            attempts__lt=settings.CHUNK_MAX_ATTEMPTS,
+            attempts=0,
         )
         .order_by("start")
     )

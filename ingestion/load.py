@@ -1,5 +1,6 @@
 """The use case: a leased batch of archive files goes from its source into the lake."""
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from django.conf import settings
+from django.db.models import Min
 from django.utils import timezone
 
 from ingestion import jobs, lake, lease
@@ -22,20 +24,24 @@ from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.staging import Source
+from liqheat_project.lib.leftovers import private_name, remove_leftovers
 
 LONGEST_BACKOFF_SECONDS = 600.0
+LONGEST_NAP = 1.0  # a foreground job looks up this often, in case it was cancelled elsewhere
 MEGABYTE = 1_000_000
 
 Ledger = dict[tuple[datetime, datetime], LoadedFile]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Outcome:
     """What the caller must see to: chunks to be tried again after so many seconds, and whether the
-    job ended with this batch."""
+    job ended with this batch and left small files to be merged."""
 
     retries: dict[int, float] = field(default_factory=dict)
-    job_ended: bool = False
+    merge_due: bool = False
 
 
 def load_chunk(chunk_id: int) -> Outcome:
@@ -53,11 +59,11 @@ def load_chunk(chunk_id: int) -> Outcome:
             with held.kept_alive():
                 _load_batch(held, outcome)
         except Exception as error:
+            logger.exception("%s ended in an unforeseen way", held.chunks[0])
             for chunk in held.chunks:
                 _end_attempt(held, chunk, TemporaryError(f"unexpected: {error!r}"), outcome)
-            raise
-    job = held.chunks[0].job if held else Chunk.objects.get(pk=chunk_id).job
-    outcome.job_ended = jobs.settle(job)
+    job = IngestionJob.objects.filter(chunks=chunk_id).first()
+    outcome.merge_due = job is not None and jobs.settle(job) and left_small_files(job)
     return outcome
 
 
@@ -70,8 +76,25 @@ def run_here(job: IngestionJob, report: Callable[[IngestionJob], None]) -> None:
             job.refresh_from_db()
             report(job)
         if unfinished.exists():
-            time.sleep(0.2)
-    lake.merge_small_files(lake.writer())
+            time.sleep(_nap(unfinished.aggregate(soonest=Min("retry_at"))["soonest"]))
+    if left_small_files(job):
+        lake.merge_small_files(lake.writer())
+
+
+def _nap(until: datetime | None) -> float:
+    wait = (until - timezone.now()).total_seconds() if until else LONGEST_NAP
+    return max(0.0, min(wait, LONGEST_NAP))
+
+
+def left_small_files(job: IngestionJob) -> bool:
+    """Whether the job wrote what `lake.merge_small_files` merges."""
+    return job.chunks.filter(state=ChunkState.LOADED).exclude(dataset="aggTrades").exists()
+
+
+def clear_leftovers() -> None:
+    """Remove what killed workers left of files they were reading, and what their DuckDB spilled."""
+    for folder in ("staging", "duckdb"):
+        remove_leftovers(settings.VAR_DIR / folder)
 
 
 def source_of(job: IngestionJob) -> AbstractContextManager[Source]:
@@ -90,7 +113,10 @@ def _load_batch(held: Lease, outcome: Outcome) -> None:
     staging.mkdir(parents=True, exist_ok=True)
     cursor = lake.writer().cursor()
     loads: dict[int, Load] = {}
-    with TemporaryDirectory(dir=staging) as directory, source_of(job) as source:
+    with (
+        TemporaryDirectory(dir=staging, prefix=f"{private_name()}-") as directory,
+        source_of(job) as source,
+    ):
         ledger = _ledger(held.chunks[0])
         try:
             for chunk in held.chunks:
@@ -180,15 +206,15 @@ def _end_unchanged(held: Lease, chunk: Chunk, known: LoadedFile) -> None:
 
 
 def _end_attempt(held: Lease, chunk: Chunk, error: IngestionError, outcome: Outcome) -> None:
-    if isinstance(error, LeaseLost):
-        return
-    if not isinstance(error, TemporaryError) or chunk.attempts >= settings.CHUNK_MAX_ATTEMPTS:
+    # A lost lease changes nothing here, except for the rest of a batch of which one was taken away.
+    again = isinstance(error, TemporaryError | LeaseLost)
+    if not again or chunk.attempts >= settings.CHUNK_MAX_ATTEMPTS:
         held.end(chunk, ChunkState.FAILED, reason=str(error))
         return
     delay = max(_backoff(chunk.attempts), getattr(error, "retry_after", None) or 0)
     retry_at = timezone.now() + timedelta(seconds=delay)
-    held.end(chunk, ChunkState.WAITING, reason=str(error), retry_at=retry_at)
-    outcome.retries[chunk.pk] = delay
+    if held.end(chunk, ChunkState.WAITING, reason=str(error), retry_at=retry_at):
+        outcome.retries[chunk.pk] = delay
 
 
 def _backoff(attempts: int) -> float:
@@ -207,8 +233,20 @@ def _ledger(chunk: Chunk) -> Ledger:
     return {
         (line.range_start, line.range_end): line
         for line in lines
-        if line.interval == chunk.interval and (own is None or line.chunk_id in own)
+        if line.interval == chunk.interval
+        and (own is None or line.chunk_id in own)
+        and not _is_replaced_in_part(line, lines)
     }
+
+
+def _is_replaced_in_part(line: LoadedFile, lines: list[LoadedFile]) -> bool:
+    """Whether a day of this month was loaded from another file since."""
+    return line.range_end - line.range_start > timedelta(days=1) and any(
+        line.range_start <= other.range_start
+        and other.range_end <= line.range_end
+        and other.loaded_at > line.loaded_at
+        for other in lines
+    )
 
 
 def _naive(instant: datetime) -> datetime:

@@ -20,7 +20,7 @@ def load_chunk(chunk_id: int) -> None:
     outcome = load.load_chunk(chunk_id)
     for retry_id, seconds in outcome.retries.items():
         load_chunk.apply_async((retry_id,), countdown=seconds)
-    if outcome.job_ended:
+    if outcome.merge_due:
         merge_small_files.delay()
 
 
@@ -39,3 +39,4 @@ def merge_small_files() -> None:
 def maintain_lake() -> None:
     lake.merge_small_files(lake.writer())
     lake.free_disk(lake.writer(), settings.LAKE_UNDO_DAYS)
+    load.clear_leftovers()

@@ -26,7 +26,7 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"
 VAR_DIR = env.folder("VAR_DIR", "var", BASE_DIR)
 WEB_ADDRESS = env.address("WEB_ADDRESS", "127.0.0.1:8000")
 WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=64)
-WEB_THREADS = env.number("WEB_THREADS", 4, minimum=1, maximum=64)
+WEB_THREADS = env.number("WEB_THREADS", 16, minimum=1, maximum=64)
 FLOWER_ADDRESS = env.address("FLOWER_ADDRESS", "127.0.0.1:5555")
 FLOWER_BASIC_AUTH = env.text("FLOWER_BASIC_AUTH")
 # The user that `manage.py up` makes when it does not exist yet.

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,22 +112,30 @@ def real_data() -> Path:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
+def lake(tmp_path: Path) -> Iterator[LakeConfig]:
     """A fresh, empty lake for one test, in this process and in the workers it starts."""
+    with fresh_lake(tmp_path) as config:
+        yield config
+
+
+@contextmanager
+def fresh_lake(folder: Path) -> Iterator[LakeConfig]:
+    """A fresh, empty lake with its files in `folder`, until the block ends."""
+    from django.test import override_settings
+
+    catalog_url = f"sqlite:///{folder}/lake/catalog.sqlite"
     server = next((one for one in _services if isinstance(one, PostgreSQL)), None)
     if server:
         name = f"lake_{uuid.uuid4().hex}"
         server.execute(f"CREATE DATABASE {name}")
-        settings.LAKE_CATALOG_URL = server.url(name)
-    else:
-        settings.LAKE_CATALOG_URL = f"sqlite:///{tmp_path}/lake/catalog.sqlite"
-    settings.LAKE_DATA_PATH = tmp_path / "lake" / "data"
-    config = LakeConfig(
-        settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH, temporary_path=tmp_path / "duckdb"
-    )
-    configure(config)
-    yield config
-    configure(_lake_of_session(settings))
+        catalog_url = server.url(name)
+    config = LakeConfig(catalog_url, folder / "lake" / "data", temporary_path=folder / "duckdb")
+    with override_settings(LAKE_CATALOG_URL=catalog_url, LAKE_DATA_PATH=config.data_path):
+        configure(config)
+        try:
+            yield config
+        finally:
+            configure(_lake_of_session())
 
 
 @pytest.fixture
@@ -163,7 +172,9 @@ def worker(start_worker: Callable[..., Worker]) -> Worker:
     return start_worker()
 
 
-def _lake_of_session(settings: Any) -> LakeConfig:
+def _lake_of_session() -> LakeConfig:
+    from django.conf import settings
+
     return LakeConfig(
         os.environ["LAKE_CATALOG_URL"],
         Path(os.environ["LAKE_DATA_PATH"]),

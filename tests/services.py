@@ -48,9 +48,18 @@ def _succeeds(action: Callable[[], object], *errors: type[Exception]) -> bool:
 class Valkey:
     def __init__(self, folder: Path) -> None:
         command, self.url = broker.configure(folder)
-        self._process = spawn(command, folder / "log")
+        self._command, self._log = command, folder / "log"
+        self._start()
+
+    def restart_after_kill(self) -> None:
+        """kill -9, and the same server again on the same port with what it had written down."""
+        self.stop()
+        self._start()
+
+    def _start(self) -> None:
+        self._process = spawn(self._command, self._log)
         client = redis.Redis.from_url(self.url)
-        wait_until(lambda: _succeeds(client.ping, redis.ConnectionError), 60, "Valkey")
+        wait_until(lambda: _succeeds(client.ping, redis.RedisError), 60, "Valkey")
         client.close()
 
     def stop(self) -> None:

@@ -23,6 +23,7 @@ JSON = "application/json"
 BINARY = "application/octet-stream"
 CACHE_CONTROL = "public, max-age=1, must-revalidate"
 BUSY = "The server is computing as many answers as it can; ask again in a second."
+AT_ONCE = 2
 LARGEST_KEPT = 8_000_000
 COMPRESSION_LEVEL = 1
 NOT_CACHED, CACHED = b'"cached":false', b'"cached":true '
@@ -58,13 +59,24 @@ def answer(
         if not _slots.acquire(blocking=False):
             return _busy()
         try:
-            made = compute()
-            key = made.key
-            packed, kept = compressed(made.body)
+            with _computing:
+                packed = _from_cache(key)  # whoever came first may have made it meanwhile
+                if packed is None:
+                    key, packed = _made(compute)
         finally:
             _slots.release()
-        _keep(key, kept)
     return _response(request, key, content_type, packed)
+
+
+def _made(compute: Callable[[], Answer]) -> tuple[str, bytes]:
+    made = compute()
+    packed, kept = compressed(made.body)
+    if len(kept) <= LARGEST_KEPT:
+        try:
+            caches["answers"].set(made.key, kept)
+        except redis.RedisError as error:
+            logger.warning("The cache does not answer: %s", error)
+    return made.key, packed
 
 
 def _response(request: HttpRequest, key: str, content_type: str, packed: bytes) -> HttpResponse:
@@ -92,27 +104,20 @@ def _from_cache(key: str) -> bytes | None:
         return None
 
 
-def _keep(key: str, packed: bytes) -> None:
-    if len(packed) > LARGEST_KEPT:
-        return
-    try:
-        caches["answers"].set(key, packed)
-    except redis.RedisError as error:
-        logger.warning("The cache does not answer: %s", error)
-
-
 def compressed(body: bytes) -> tuple[bytes, bytes]:
     """The body as gzip, and the same with the flag that it is cached.
 
     What follows the flag is by far the most; it is compressed once and stands in both.
     """
-    head, flag, rest = body.partition(NOT_CACHED)
+    end = body.find(NOT_CACHED)
+    end = len(body) if end < 0 else end + len(NOT_CACHED)
+    head, rest = body[:end], memoryview(body)[end:]
     compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
     tail = compressor.compress(rest) + compressor.flush()
-    return _gzip(head + flag, rest, tail), _gzip(head + CACHED if flag else head, rest, tail)
+    return _gzip(head, rest, tail), _gzip(head.replace(NOT_CACHED, CACHED), rest, tail)
 
 
-def _gzip(head: bytes, rest: bytes, tail: bytes) -> bytes:
+def _gzip(head: bytes, rest: memoryview, tail: bytes) -> bytes:
     """One gzip member of `head` and of `rest`, which is deflated already: `tail`."""
     compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
     start = compressor.compress(head) + compressor.flush(zlib.Z_FULL_FLUSH)
@@ -121,8 +126,10 @@ def _gzip(head: bytes, rest: bytes, tail: bytes) -> bytes:
     return b"".join([GZIP_HEADER, start, tail, struct.pack("<II", check, length)])
 
 
-# One thread of each web process stays free for what needs no computing.
+# One thread of each web process stays free for what needs no computing. Of the others only some
+# compute at a time, since each takes up to a few hundred MB; the rest wait their turn.
 _slots = threading.BoundedSemaphore(max(settings.WEB_THREADS - 1, 1))
+_computing = threading.BoundedSemaphore(AT_ONCE)
 
 
 def _busy() -> HttpResponse:

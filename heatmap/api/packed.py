@@ -60,7 +60,7 @@ def packed_body(meta: dict[str, Any], result: Result | None) -> bytes:
     series = [candles[name] for name in SERIES[:4]]
     series += [heatmap.positions_created, heatmap.positions_consumed]
     arrays = [np.stack(series).astype("<f4"), *(log_codes(plane, exponent) for plane in planes)]
-    return b"".join([*_header(header), *(array.tobytes() for array in arrays)])
+    return b"".join([*_header(header), *(array.data for array in arrays)])
 
 
 def largest_exponent(*planes: NDArray[np.float32]) -> int:

@@ -21,6 +21,11 @@ def require(allowed: bool) -> None:
         raise PermissionDenied
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `1,460 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 @contextmanager
 def errors_shown(request: HttpRequest) -> Iterator[None]:
     """Show what a use case complains about as a message on the next page."""

@@ -15,7 +15,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from ingestion import jobs
-from ingestion.admin.common import LOAD_DATA, errors_shown, hand_out, require
+from ingestion.admin.common import LOAD_DATA, counted, errors_shown, hand_out, require
 from ingestion.models import ChunkState, IngestionJob
 from ingestion.progress import progress_of
 from liqheat_project.lib.run_admin import STATE_COLOURS, RunAdmin
@@ -94,6 +94,7 @@ class IngestionJobAdmin(RunAdmin):
             "progress": progress,
             "state_colour": STATE_COLOURS.get(RunState(run.state)),
             "can_load": self.has_load_data_permission(request),
+            "has_failed": ChunkState.FAILED in progress.files_by_state,
             "can_retry": RETRIED & progress.files_by_state.keys(),
             **_chunk_table(request, run, progress.files_by_state),
         }
@@ -123,20 +124,21 @@ class IngestionJobAdmin(RunAdmin):
     @method_decorator(require_POST)
     def retry_failed_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._job_to_act_on(request, object_id)
-        with errors_shown(request), transaction.atomic():
+        with transaction.atomic():
             chunk_ids = jobs.retry_failed(job)
-            self.log_change(request, job, f"Retried {len(chunk_ids)} files.")
+            files = counted(len(chunk_ids), "file")
+            self.log_change(request, job, f"Retried {files}.")
         hand_out(request, chunk_ids)
-        messages.success(request, f"{len(chunk_ids)} files are tried again.")
+        messages.success(request, f"Trying {files} again.")
         return self._back_to(job)
 
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._job_to_act_on(request, object_id)
-        with errors_shown(request), transaction.atomic():
-            count = jobs.cancel(job)
-            self.log_change(request, job, f"Cancelled {count} files.")
-            messages.success(request, f"{count} files are cancelled; what is loaded stays.")
+        with transaction.atomic():
+            files = counted(jobs.cancel(job, reason=f"cancelled by {request.user}"), "file")
+            self.log_change(request, job, f"Cancelled {files}.")
+        messages.success(request, f"Cancelled {files}; what is loaded stays.")
         return self._back_to(job)
 
     @method_decorator(require_POST)
@@ -145,10 +147,11 @@ class IngestionJobAdmin(RunAdmin):
         with errors_shown(request):
             with transaction.atomic():
                 again = jobs.run_again(job, request.user)
-                text = f"Ran job {job.pk} again: {again.steps_total} files, {again}."
+                files = counted(again.steps_total, "file")
+                text = f"Ran job {job.pk} again: {files}, {again}."
                 self.log_addition(request, again, text)
             hand_out(request, again.chunks.values_list("pk", flat=True))
-            messages.success(request, f"This is job {job.pk} again: {again.steps_total} files.")
+            messages.success(request, f"This is job {job.pk} again: {files}.")
             return self._back_to(again)
         return self._back_to(job)
 

@@ -20,9 +20,10 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from ingestion import availability, jobs, lake, rollback
-from ingestion.admin.common import LOAD_DATA, ROLL_BACK, errors_shown, hand_out, require
+from ingestion.admin.common import LOAD_DATA, ROLL_BACK, counted, errors_shown, hand_out, require
 from ingestion.admin.days import grid
 from ingestion.availability import FileState
+from ingestion.errors import IngestionError
 from ingestion.forms import LoadForm, SourceForm, SymbolForm, usual_values
 from ingestion.load import source_of
 from ingestion.models import IngestionJob, Symbol
@@ -279,30 +280,36 @@ class SymbolAdmin(ModelAdmin):
         created = []
         for symbol in values["symbols"]:
             job = jobs.create_job(symbol, **options, requested_by=request.user)
-            self.log_addition(request, job, f"Asked for {job.steps_total} files: {job}.")
+            self.log_addition(request, job, f"Asked for {counted(job.steps_total, 'file')}: {job}.")
             created.append(job)
         return created
 
     def _started(self, request: HttpRequest, created: Sequence[IngestionJob]) -> HttpResponse:
         for job in created:
             hand_out(request, job.chunks.values_list("pk", flat=True))
-        files = sum(job.steps_total for job in created)
+        files = counted(sum(job.steps_total for job in created), "file")
         if len(created) == 1:
-            messages.success(request, f"Job {created[0].pk} loads {files} files.")
+            messages.success(request, f"Job {created[0].pk} loads {files}.")
             return HttpResponseRedirect(
                 reverse("admin:ingestion_ingestionjob_change", args=[created[0].pk])
             )
-        messages.success(request, f"{len(created)} jobs load {files} files.")
+        messages.success(request, f"{len(created)} jobs load {files}.")
         return HttpResponseRedirect(reverse("admin:ingestion_ingestionjob_changelist"))
 
     def _roll_back(self, request: HttpRequest, symbol: Symbol) -> None:
-        running = _unfinished_jobs(symbol).count()
-        with errors_shown(request):
+        cancelled = counted(_unfinished_jobs(symbol).count(), "job")
+        text = f"disabled, {cancelled} cancelled"
+        try:
             removed = rollback.roll_back(symbol)
-            rows = ", ".join(f"{count:,} of {table}" for table, count in removed.items())
-            text = f"disabled, {running} jobs cancelled, rows removed: {rows or 'none'}"
-            self.log_change(request, symbol, f"Rolled back: {text}.")
-            messages.success(request, f"{symbol}: {text}.")
+        except IngestionError as error:
+            text += f", but its rows are still there: {error}"
+            self.log_change(request, symbol, f"Roll back failed: {text}")
+            messages.error(request, f"{symbol}: {text}. Roll it back again.")
+            return
+        rows = ", ".join(f"{count:,} of {table}" for table, count in removed.items())
+        text += f", rows removed: {rows or 'none'}"
+        self.log_change(request, symbol, f"Rolled back: {text}.")
+        messages.success(request, f"{symbol}: {text}.")
 
 
 def _go_to(page: str, symbols: Iterable[Symbol] = (), pk: int | None = None) -> Any:

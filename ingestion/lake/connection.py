@@ -6,10 +6,11 @@ gives wrong rows without an error. So everything here is opened lazily, per proc
 
 import fcntl
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +19,9 @@ from urllib.parse import unquote, urlsplit
 import duckdb
 import psycopg
 
-from ingestion.errors import LakeBusy
+from ingestion.errors import LakeBusy, OutOfSpace, TemporaryError
 from ingestion.lake import schema
+from liqheat_project.lib.leftovers import private_name
 
 ADVISORY_LOCK_KEY = 0x6C697168656174  # "liqheat"; one key for all writers of a PostgreSQL catalogue
 LOCK_TIMEOUT_SECONDS = 120.0
@@ -30,7 +32,8 @@ class LakeConfig:
     """Where the lake is and what DuckDB may use.
 
     `catalog_url` is `sqlite:///abs/path` or `postgresql://…`; `data_path` the folder of the Parquet
-    files; `temporary_path` takes what DuckDB spills above `memory_limit_mb`.
+    files; `temporary_path` takes, in a folder for each DuckDB, what it spills above
+    `memory_limit_mb`.
     """
 
     catalog_url: str
@@ -104,12 +107,13 @@ class Lake:
             config={
                 "memory_limit": f"{config.memory_limit_mb}MB",
                 "threads": str(config.threads),
-                "temp_directory": str(config.temporary_path),
+                # Two DuckDBs that spill into one folder overwrite each other's files.
+                "temp_directory": str(config.temporary_path / private_name()),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
             }
         )
-        database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
         for name in ("ducklake", "sqlite_scanner" if config.is_sqlite else "postgres_scanner"):
             database.execute(f"LOAD {_quoted(str(_extension_file(name)))}")
         database.execute("SET ducklake_max_retry_count = 100")
@@ -168,6 +172,29 @@ def _advisory_lock(config: LakeConfig, timeout: float) -> Iterator[None]:
         yield  # closing the connection releases the lock
 
 
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Errors of DuckDB, the catalogue and the disk as ours, all of them worth another attempt."""
+    try:
+        yield
+    except (duckdb.Error, psycopg.Error, OSError) as error:
+        text = str(error)
+        if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+            _open_lakes.clear()  # this DuckDB refuses everything from now on; the next one is new
+        if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
+            raise OutOfSpace(f"The disk of the lake is full: {text[:300]}") from error
+        if "locked" in text or "conflict" in text.lower():
+            raise LakeBusy(f"The lake's catalogue is busy: {text[:300]}") from error
+        raise TemporaryError(f"The lake refused the load: {text[:500]}") from error
+
+
+_SIGNS_OF_A_FULL_DISK = (
+    "No space left",
+    "Disk quota",
+    "max_temp_directory_size",
+    "disk is full",
+)
+
 _config: LakeConfig | None = None
 _open_lakes: dict[tuple[int, bool], Lake] = {}
 _open_guard = threading.Lock()
@@ -196,21 +223,28 @@ def _opened(read_only: bool) -> Lake:
     key = (os.getpid(), read_only)
     with _open_guard:
         if key not in _open_lakes:
-            if read_only and not _catalog_exists(_config):
+            if read_only and not _is_complete(_config):
                 Lake(_config, read_only=False)
             _open_lakes[key] = Lake(_config, read_only)
         return _open_lakes[key]
 
 
-def _catalog_exists(config: LakeConfig) -> bool:
-    if config.is_sqlite:
-        if not config.catalog_path.is_file():
+def _is_complete(config: LakeConfig) -> bool:
+    """Whether all tables stand; a creator that was killed half-way leaves some out."""
+    if config.is_sqlite and not config.catalog_path.is_file():
+        return False
+    statement = "SELECT table_name FROM ducklake_table WHERE end_snapshot IS NULL"
+    with write_lock(config):  # a creator holds it until the last table stands
+        try:
+            if config.is_sqlite:
+                with closing(sqlite3.connect(config.catalog_path, timeout=30)) as catalog:
+                    rows = catalog.execute(statement).fetchall()
+            else:
+                with psycopg.connect(config.catalog_url) as connection:
+                    rows = connection.execute(statement).fetchall()
+        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return False
-        with write_lock(config):  # a creator holds it until the last table stands
-            return True
-    with write_lock(config), psycopg.connect(config.catalog_url) as connection:
-        row = connection.execute("SELECT to_regclass('ducklake_metadata')").fetchone()
-        return row is not None and row[0] is not None
+    return {name for (name,) in rows} >= schema.TABLE_NAMES
 
 
 def _attach_statement(config: LakeConfig, read_only: bool) -> str:

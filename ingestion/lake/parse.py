@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from ingestion.errors import BadFormat
+from ingestion.lake.connection import translated_errors
 from ingestion.lake.schema import MarketTable, table_of
 from ingestion.sources import formats
 from ingestion.sources.files import ArchiveFile
@@ -66,8 +67,16 @@ def parse(
     """Read `csv_path` as the archive's `file` into a Parquet file beside it.
 
     `name` is for temporary tables. Raises BadFormat when a column is missing, when nothing in the
-    file is readable, or when more than QUARANTINE_LIMIT_SHARE of its rows are bad.
+    file is readable, or when more than QUARANTINE_LIMIT_SHARE of its rows are bad; TemporaryError
+    for troubles of the machine.
     """
+    with translated_errors():
+        return _parse(cursor, csv_path, file, name)
+
+
+def _parse(
+    cursor: duckdb.DuckDBPyConnection, csv_path: Path, file: ArchiveFile, name: str
+) -> ParsedFile:
     with csv_path.open(encoding="utf-8", errors="replace") as lines:
         first_line = lines.readline(10_000)
     layout = formats.read_layout(first_line, file.dataset)
@@ -128,7 +137,10 @@ def _read_rows(
     }
     used = [column for column in columns if column in formats.COLUMNS[file.dataset]]
     placeholders = formats.PLACEHOLDER_COLUMNS.get(file.dataset, frozenset()) - {"volume"}
-    values = [f"NULL AS {column}" if column in placeholders else column for column in used]
+    values = [
+        f"NULL::{columns[column]} AS {column}" if column in placeholders else column
+        for column in used
+    ]
     query = f"""
         WITH csv AS (
             SELECT {", ".join(values)}

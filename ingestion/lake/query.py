@@ -50,15 +50,22 @@ class Answer:
     rows: Iterator[tuple[Any, ...]]
 
 
-def run(sql: str, parameters: Sequence[str] = (), texts: Collection[str] = ()) -> Answer:
-    """Run one reading statement over the lake; its tables need no prefix.
+def sealed_lake() -> Lake:
+    """A read-only lake with a DuckDB of its own, for `run`."""
+    lake = Lake(reader().config, read_only=True)
+    lake.seal()
+    return lake
+
+
+def run(
+    lake: Lake, sql: str, parameters: Sequence[str] = (), texts: Collection[str] = ()
+) -> Answer:
+    """Run one reading statement over a sealed lake; its tables need no prefix.
 
     `parameters` stand for the statement's `?`. A word of `texts` in double quotes is taken as text,
     which is what people mean by `symbol = "ETHUSDT"`; SQL takes it for a column's name. Raises
     BadQuery for anything else than one reading statement over the lake, and for DuckDB's errors.
     """
-    lake = Lake(reader().config, read_only=True)
-    lake.seal()
     cursor = lake.cursor()
     statement = _with_texts(sql, texts)
     try:

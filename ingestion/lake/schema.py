@@ -69,6 +69,10 @@ MARKET_TABLES = (
 )
 LEDGER = "lake.loaded_files"
 QUARANTINE = "lake.quarantined_rows"
+TABLE_NAMES = frozenset(
+    [table.plain_name for table in MARKET_TABLES]
+    + [name.removeprefix("lake.") for name in (LEDGER, QUARANTINE)]
+)
 
 
 def table_of(dataset: str, interval: str) -> MarketTable:
@@ -91,9 +95,9 @@ def create(database: duckdb.DuckDBPyConnection) -> None:
     if not present:
         database.execute("CALL lake.set_option('parquet_compression', 'zstd')")
         database.execute("CALL lake.set_option('parquet_version', '2')")
-    missing = [table for table in MARKET_TABLES if table.plain_name not in present]
-    if not missing and len(present) == len(MARKET_TABLES) + 2:
+    if present >= TABLE_NAMES:
         return
+    missing = [table for table in MARKET_TABLES if table.plain_name not in present]
     database.execute("BEGIN")
     for table in missing:
         database.execute(f"CREATE TABLE {table.name} ({table.columns})")

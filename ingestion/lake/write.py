@@ -2,19 +2,20 @@
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from ingestion.errors import LakeBusy, LeaseLost, OutOfSpace, TemporaryError
-from ingestion.lake.connection import Lake, write_lock
+from ingestion.errors import LeaseLost
+from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.parse import ParsedFile, copy_to_parquet
 from ingestion.lake.schema import LEDGER, QUARANTINE, MarketTable
 from ingestion.sources.formats import row_range
+
+_SAME_FILES = "symbol = ? AND dataset = ? AND candle_interval = ?"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def replace_files(
     table = loads[0].parsed.table
     staged = _staging_path(lake, loads[0])
     try:
-        with _translated_errors():
+        with translated_errors():
             _stage_rows(cursor, loads, table, staged)
             with write_lock(lake.config):
                 if not still_mine():
@@ -105,12 +106,17 @@ def _record(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], now: datet
     files = [load.parsed.file for load in loads]
     key = [files[0].symbol, files[0].dataset, files[0].interval or ""]
     for start, until in _joined((file.start_instant, file.end_instant) for file in files):
-        for table in (LEDGER, QUARANTINE):
-            cursor.execute(
-                f"DELETE FROM {table} WHERE symbol = ? AND dataset = ? AND candle_interval = ? "
-                "AND range_start >= ? AND range_start < ?",
-                [*key, start, until],
-            )
+        cursor.execute(
+            f"DELETE FROM {LEDGER} WHERE {_SAME_FILES} AND range_start >= ? AND range_end <= ?",
+            [*key, start, until],
+        )
+        # A month that these days replace in part keeps its line, and what it had set aside.
+        cursor.execute(
+            f"DELETE FROM {QUARANTINE} WHERE {_SAME_FILES} AND range_start >= ? "
+            f"AND range_start < ? AND origin NOT IN (SELECT origin FROM {LEDGER} "
+            f"WHERE {_SAME_FILES})",
+            [*key, start, until, *key],
+        )
     for load in loads:
         if load.parsed.quarantined:
             cursor.execute(
@@ -144,16 +150,3 @@ def _ledger_row(load: Load, now: datetime) -> list[object]:
 
 def _naive(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(tzinfo=None)
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    try:
-        yield
-    except (duckdb.Error, OSError) as error:
-        text = str(error)
-        if "No space left" in text or "Disk quota" in text or "max_temp_directory_size" in text:
-            raise OutOfSpace(f"The disk of the lake is full: {text[:300]}") from error
-        if "locked" in text or "conflict" in text.lower():
-            raise LakeBusy(f"The lake's catalogue is busy: {text[:300]}") from error
-        raise TemporaryError(f"The lake refused the load: {text[:500]}") from error

@@ -209,6 +209,16 @@ def test_a_bad_parameter_is_named(api, name, value):
     assert reason(api(PATH, **asked), 400, name)
 
 
+def test_no_bucket_is_smaller_than_the_tick(api):
+    asked = {"symbol": "BTCUSDT", "time_window": "24h", "interval": "1d", "format": "packed"}
+    assert "tick size 0.1" in reason(
+        api(PATH, **asked, price_bin_size="0.09"), 400, "price_bin_size"
+    )
+    header = unpacked(api(PATH, **asked, price_bin_size="0.1").content)[0]
+    assert header["price_bin_size"] == 0.1
+    assert header["first_price"] * 10 == pytest.approx(round(header["first_price"] * 10))
+
+
 def test_contradictions_are_named(api):
     window = {"symbol": "ETHUSDT", "time_window": "7d", "start_time": "2024-11-01T00:00:00"}
     assert reason(api(PATH, **window), 400, "time_window")

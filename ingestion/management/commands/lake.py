@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         symbols = set(Symbol.objects.values_list("name", flat=True))
         try:
-            answer = query.run(options["sql"], options["parameters"], symbols)
+            answer = query.run(query.sealed_lake(), options["sql"], options["parameters"], symbols)
             if options["csv"]:
                 self._print_csv(answer)
             elif options["json"]:

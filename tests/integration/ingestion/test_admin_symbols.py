@@ -13,7 +13,7 @@ from django.test import Client
 
 from ingestion import jobs, load
 from ingestion.availability import MAX_FILES
-from ingestion.lake import LakeConfig, read
+from ingestion.lake import LakeConfig, read, write_lock
 from ingestion.models import ChunkState, IngestionJob, Symbol
 from ingestion.sources.files import plan_files
 from liqheat_project.lib.runs import RunState
@@ -323,8 +323,25 @@ def test_roll_back_says_what_will_change_and_does_just_that(
         row.refresh_from_db()
     assert (ethereum.enabled, bitcoin.enabled) == (False, True)
     assert (waiting.state, other.state) == (RunState.CANCELLED, RunState.QUEUED)
-    expected = "disabled, 1 jobs cancelled, rows removed: 864 of open_interest_history"
+    expected = "disabled, 1 job cancelled, rows removed: 864 of open_interest_history"
     assert log()[-1] == f"Rolled back: {expected}."
+
+
+def test_a_roll_back_that_finds_the_lake_busy_is_told_and_logged(
+    superuser: Client,
+    ethereum: Symbol,
+    tmp_path: Path,
+    lake: LakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_metrics(tmp_path, "ETHUSDT")
+    load_folder(ethereum, tmp_path)
+    monkeypatch.setattr(write_lock.__wrapped__, "__defaults__", (0.2,))  # type: ignore[attr-defined]
+    with write_lock(lake):
+        response = superuser.post(ROLL_BACK, {"symbols": ["ETHUSDT"]})
+    assert "rows are still there: others held" in shown_messages(response)
+    assert log()[-1].startswith("Roll back failed: disabled, 0 jobs cancelled")
+    assert counts("ETHUSDT") == {"open_interest_history": 864}
 
 
 def test_roll_back_without_a_symbol_changes_nothing(superuser: Client, lake: LakeConfig) -> None:

@@ -78,10 +78,15 @@ def test_a_command_loads_its_dataset_and_says_what_it_did(
     assert f"rows         {count:,}" in text
     assert "files        3 loaded, 0 unchanged, 0 failed (3 without a .CHECKSUM)" in text
     assert "ETHUSDT is not enabled" in text
-    again = said(*command, *DATES, "--data-dir", folder)
-    assert "0 loaded, 3 unchanged, 0 failed" in again
-    assert rows(table, "count(*)") == [(count,)]
-    assert "3 loaded, 0 unchanged" in said(*command, *DATES, "--data-dir", folder, "--reload")
+
+
+def test_a_second_run_changes_nothing_unless_told_to(folder: Path) -> None:
+    command = ["ingest_klines_15m", *DATES, "--data-dir", folder]
+    said(*command)
+    before = rows("klines_15m_history")
+    assert "0 loaded, 3 unchanged, 0 failed" in said(*command)
+    assert "3 loaded, 0 unchanged, 0 failed" in said(*command, "--reload")
+    assert rows("klines_15m_history") == before
 
 
 def test_the_archive_is_the_source_without_a_folder(tmp_path: Path, settings: Any) -> None:
@@ -111,11 +116,9 @@ def test_a_dry_run_writes_nothing(folder: Path) -> None:
     assert rows("aggtrades_history") == []
 
 
-def test_the_throttle_pauses_before_each_file(folder: Path) -> None:
-    said("ingest_aggtrades", *DATES, "--data-dir", folder, "--throttle-ms", 150)
-    job = IngestionJob.objects.get()
-    assert job.duration is not None
-    assert job.duration >= timedelta(seconds=0.45)
+def test_the_throttle_reaches_the_job(folder: Path) -> None:
+    said("ingest_aggtrades", *DATES, "--data-dir", folder, "--throttle-ms", 20)
+    assert IngestionJob.objects.get().throttle_ms == 20
 
 
 def test_a_relative_folder_is_taken_from_where_the_user_is(
@@ -143,26 +146,24 @@ def test_a_failed_file_is_named_with_its_reason_and_fails_the_command(folder: Pa
     assert IngestionJob.objects.get().state == RunState.FAILED
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["--symbol", "NEWUSDT", *DATES[2:]], "register_symbol NEWUSDT --tick-size"),
-        (["--symbol", "ethusdt", *DATES[2:]], "ETHUSDT is"),
-        (DATES[:4], "Give --end-date"),
-        ([*DATES, "--start-date", "2024-11-31"], "not in the calendar"),
-        ([*DATES, "--start-date", "20241101"], "no date like 2024-11-01"),
-        ([*DATES, "--start-date", "2024-11-04"], "comes before"),
-        ([*DATES, "--start-date", "2019-01-01"], "archive begins"),
-        ([*DATES, "--end-date", datetime.now(UTC).date() + timedelta(days=1)], "in the future"),
-        ([*DATES, "--data-dir", "no/such/folder"], "is not a folder"),
-        ([*DATES, "--throttle-ms", -1], "throttle must be"),
-    ],
-)
-def test_what_cannot_be_is_refused_before_there_is_a_job(
-    arguments: list[Any], complaint: str
-) -> None:
-    with pytest.raises(CommandError, match=re.escape(complaint)):
-        said("ingest_aggtrades", *arguments)
+REFUSED = [
+    (["--symbol", "NEWUSDT", *DATES[2:]], "register_symbol NEWUSDT --tick-size"),
+    (["--symbol", "ethusdt", *DATES[2:]], "ETHUSDT is"),
+    (DATES[:4], "Give --end-date"),
+    ([*DATES, "--start-date", "2024-11-31"], "not in the calendar"),
+    ([*DATES, "--start-date", "20241101"], "no date like 2024-11-01"),
+    ([*DATES, "--start-date", "2024-11-04"], "comes before"),
+    ([*DATES, "--start-date", "2019-01-01"], "archive begins"),
+    ([*DATES, "--end-date", datetime.now(UTC).date() + timedelta(days=1)], "in the future"),
+    ([*DATES, "--data-dir", "no/such/folder"], "is not a folder"),
+    ([*DATES, "--throttle-ms", -1], "throttle must be"),
+]
+
+
+def test_what_cannot_be_is_refused_before_there_is_a_job() -> None:
+    for arguments, complaint in REFUSED:
+        with pytest.raises(CommandError, match=re.escape(complaint)):
+            said("ingest_aggtrades", *arguments)
     assert not IngestionJob.objects.exists()
 
 
@@ -174,19 +175,17 @@ def test_open_interest_needs_dates_and_days() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_leaves_a_cancelled_job(number: int, code: int, tmp_path: Path) -> None:
-    for file in plan_files("ETHUSDT", "aggTrades", None, FIRST, FIRST + timedelta(days=8)):
-        put_csv(tmp_path, file)
-    dates = [*DATES, "--end-date", FIRST + timedelta(days=8), "--data-dir", tmp_path]
+def test_an_interrupted_run_leaves_a_cancelled_job(number: int, code: int, folder: Path) -> None:
+    options = [*DATES, "--data-dir", folder]
     process = subprocess.Popen(
-        [*MANAGE, "ingest_aggtrades", *map(str, dates), "--throttle-ms", "500"],
+        [*MANAGE, "ingest_aggtrades", *map(str, options), "--throttle-ms", "1000"],
         env=worker_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout
-    assert process.stdout.readline().startswith("1 of 9 files, 100 rows")
+    assert process.stdout.readline().startswith("1 of 3 files, 100 rows")
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == code
@@ -198,25 +197,25 @@ def test_an_interrupted_run_leaves_a_cancelled_job(number: int, code: int, tmp_p
     assert states == {ChunkState.LOADED, ChunkState.CANCELLED}
     loaded = job.chunks.filter(state=ChunkState.LOADED).count()
     assert rows("aggtrades_history", "count(*)") == [(100 * loaded,)]
-    said("ingest_aggtrades", *dates)
-    assert rows("aggtrades_history", "count(*)") == [(900,)]
+    said("ingest_aggtrades", *options)
+    assert rows("aggtrades_history", "count(*)") == [(300,)]
 
 
 def test_the_time_zone_of_the_machine_changes_nothing(tmp_path: Path) -> None:
     day = date(2024, 11, 3)  # a day of 25 hours in New York
-    for dataset in ("aggTrades", "metrics"):
-        put_csv(tmp_path, ArchiveFile("ETHUSDT", dataset, None, day))
-    put_csv(tmp_path, ArchiveFile("ETHUSDT", "klines", "15m", day))
+    for dataset, interval in (("aggTrades", None), ("metrics", None), ("klines", "15m")):
+        put_csv(tmp_path, ArchiveFile("ETHUSDT", dataset, interval, day))
     options = ["--symbol", "ETHUSDT", "--start-date", day, "--end-date", day, "--reload"]
-    options += ["--data-dir", tmp_path]
-
-    def checksums(zone: str) -> list[str]:
-        script = f"""
-import os, sys
+    options = [str(option) for option in [*options, "--data-dir", tmp_path]]
+    commands = ("ingest_aggtrades", "ingest_oi", "ingest_klines_15m")
+    tables = ("aggtrades_history", "open_interest_history", "klines_15m_history", "loaded_files")
+    script = f"""
 from django.core.management import execute_from_command_line
-for command in ("ingest_aggtrades", "ingest_oi", "ingest_klines_15m"):
-    execute_from_command_line(["manage.py", command, *{list(map(str, options))!r}])
+for command in {commands}:
+    execute_from_command_line(["manage.py", command, *{options}])
 """
+
+    def load_in(zone: str) -> list[str]:
         done = subprocess.run(
             [sys.executable, "-c", script],
             env=worker_environment() | {"TZ": zone},
@@ -225,15 +224,15 @@ for command in ("ingest_aggtrades", "ingest_oi", "ingest_klines_15m"):
             text=True,
         )
         assert done.returncode == 0, done.stderr
-        tables = ("aggtrades_history", "open_interest_history", "klines_15m_history")
-        found = [rows(table) for table in tables]
+        found = [rows(table, "* EXCLUDE (chunk_id, loaded_at)") for table in tables[3:]]
+        found += [rows(table) for table in tables[:3]]
         assert all(found)
         return [hashlib.sha256(repr(content).encode()).hexdigest() for content in found]
 
-    assert checksums("America/New_York") == checksums("UTC")
-    with read.snapshot() as cursor:
-        first = cursor.execute("SELECT min(timestamp) FROM lake.aggtrades_history").fetchone()
-    assert first == (datetime(2024, 11, 3),)
+    assert load_in("America/New_York") == load_in("UTC")
+    assert rows("aggtrades_history", "min(timestamp)") == [(datetime(2024, 11, 3),)]
+    assert rows("open_interest_history", "max(timestamp)") == [(datetime(2024, 11, 4),)]
+    assert rows("klines_15m_history", "count(*), min(open_time)") == [(96, datetime(2024, 11, 3))]
 
 
 def test_the_runbooks_lines_work_as_they_stand(tmp_path: Path) -> None:
@@ -263,7 +262,6 @@ set -e
   --symbol ETHUSDT \\
   --start-date 2024-11-01 \\
   --end-date 2024-11-30
-{MANAGE[0]} {MANAGE[1]} lake 'SELECT COUNT(*) FROM klines_15m_history WHERE symbol = "ETHUSDT"'
 """
     with ArchiveServer(tmp_path / "mirror") as server:
         done = subprocess.run(
@@ -278,7 +276,7 @@ set -e
     assert "7 loaded" in done.stdout
     assert re.search(r"70 2024-11-01 00:00:00 2024-11-07 21:36:00", done.stdout)
     assert "30 loaded" in done.stdout
-    assert "2,880" in done.stdout
+    assert rows("klines_15m_history", "count(*)") == [(2880,)]
 
 
 def test_the_queue_hands_the_files_to_the_workers(worker: Any, folder: Path) -> None:
@@ -300,7 +298,7 @@ def test_the_queue_says_when_nobody_works_on_it(folder: Path) -> None:
 
 def test_without_a_broker_there_is_no_job(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.REDIS_URL = "redis://:secret@127.0.0.1:9/0"
-    with pytest.raises(CommandError, match="No broker answers at 127.0.0.1:9") as caught:
+    with pytest.raises(CommandError, match=r"No broker answers at 127\.0\.0\.1:9") as caught:
         said("ingest_oi", *DATES, "--queue")
     assert "secret" not in str(caught.value)
     monkeypatch.setattr(console, "BROKER_TIMEOUT_SECONDS", 0.2)

@@ -282,11 +282,12 @@ REFUSED = {
 
 @pytest.mark.parametrize(("content", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_trusted_is_refused_whole_and_leaves_nothing(
-    cursor: duckdb.DuckDBPyConnection, parsed: Parse, content: str, reason: str
+    cursor: duckdb.DuckDBPyConnection, parsed: Parse, tmp_path: Path, content: str, reason: str
 ) -> None:
     with pytest.raises(BadFormat, match=reason):
         parsed(TRADES, content)
-    assert cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("good",)]
+    assert cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall() == []
+    assert not list(tmp_path.glob("*.parquet"))
 
 
 def test_a_fifth_of_bad_rows_is_still_accepted(parsed: Parse) -> None:

@@ -1,0 +1,88 @@
+"""A disk that is full while a day is written, on a small file system of its own."""
+
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion import jobs, load
+from ingestion.lake import LakeConfig, configure
+from ingestion.models import ChunkState
+from ingestion.sources.files import ArchiveFile
+from tests.archive_files import agg_trades_csv, put_csv
+from tests.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MEGABYTES = 32
+ROWS = 50_000
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"cannot mount a small file system here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(params=["data", "staging"])
+def cramped(request: Any, lake: LakeConfig, small_disk: Path, settings: Any) -> Path:
+    """The lake's data, or the folder where files are unpacked, on the small disk."""
+    if request.param == "data":
+        settings.LAKE_DATA_PATH = small_disk / "data"
+    else:
+        settings.VAR_DIR = small_disk
+    configure(LakeConfig(settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH, lake.temporary_path))
+    return small_disk
+
+
+def restless_trades(file: ArchiveFile) -> str:
+    """Trades that do not compress to nothing."""
+    generator = random.Random(1)
+    header, *lines = agg_trades_csv(file, rows=ROWS).splitlines()
+    cells = [line.split(",") for line in lines]
+    changed = [[c[0], str(generator.uniform(1, 2)), str(generator.random()), *c[3:]] for c in cells]
+    return "\n".join([header, *(",".join(line) for line in changed)]) + "\n"
+
+
+def test_a_full_disk_fails_the_chunk_with_the_reason_until_there_is_room(
+    cramped: Path, symbol: Any, tmp_path: Path, settings: Any
+) -> None:
+    put(day())
+    config = LakeConfig(settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH, tmp_path)
+    files = parquet_files(config)
+    file = ArchiveFile("ETHUSDT", "aggTrades", None, FIRST)
+    put_csv(tmp_path, file, restless_trades(file))
+    ballast = cramped / "ballast"
+    free = os.statvfs(cramped).f_bavail * os.statvfs(cramped).f_frsize
+    ballast.write_bytes(b"\1" * (free - 100_000))
+
+    job = jobs.create_job(
+        symbol, ["aggTrades"], FIRST, FIRST, source="folder", folder=str(tmp_path)
+    )
+    chunk_id = job.chunks.get().pk
+    outcome = load.load_chunk(chunk_id)
+    chunk = job.chunks.get()
+    assert (chunk.state, list(outcome.retries)) == (ChunkState.WAITING, [chunk_id])
+    assert "space" in chunk.reason.lower() or "full" in chunk.reason
+    assert "unexpected" not in chunk.reason
+    assert count() == ledger_rows("ETHUSDT") == 100
+    assert parquet_files(config) == files
+
+    ballast.unlink()
+    job.chunks.update(retry_at=job.created_at)
+    load.load_chunk(chunk_id)
+    chunk = job.chunks.get()
+    assert (chunk.state, chunk.reason) == (ChunkState.LOADED, "")
+    assert count() == ledger_rows("ETHUSDT") == ROWS

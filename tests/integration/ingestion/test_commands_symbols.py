@@ -1,0 +1,197 @@
+"""Registering, enabling, rolling back and checking a symbol from the shell."""
+
+import os
+import pty
+import sys
+from datetime import date
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ingestion import jobs
+from ingestion.lake import LakeConfig, read
+from ingestion.models import IngestionJob, Symbol
+from ingestion.sources.files import ArchiveFile, plan_files
+from liqheat_project.lib.runs import RunState
+from tests.archive_files import klines_csv, put_csv, put_zip
+from tests.integration.ingestion.commands import said
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FIRST, LAST = date(2024, 11, 1), date(2024, 11, 6)
+DAYS = ["--start-date", FIRST, "--end-date", LAST]
+
+
+@pytest.fixture(autouse=True)
+def symbols(transactional_db: None, lake: LakeConfig) -> None:
+    for name in ("ETHUSDT", "BTCUSDT"):
+        Symbol.objects.get_or_create(name=name, defaults={"tick_size": "0.01"})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Six days of 15-minute candles of both symbols."""
+    for name in ("ETHUSDT", "BTCUSDT"):
+        for file in plan_files(name, "klines", "15m", FIRST, LAST):
+            put_csv(tmp_path / "data", file)
+    return tmp_path / "data"
+
+
+def load(folder: Path, name: str = "ETHUSDT") -> None:
+    said("ingest_klines_15m", "--symbol", name, *DAYS, "--data-dir", folder)
+
+
+def candles(name: str) -> int:
+    with read.snapshot() as cursor:
+        return read.row_counts(cursor, name)["klines_15m_history"]
+
+
+def test_a_symbol_is_registered_disabled() -> None:
+    text = said("register_symbol", "1000PEPEUSDT", "--tick-size", "0.0000001")
+    assert "1000PEPEUSDT is registered with tick size 0.0000001" in text
+    assert not Symbol.objects.get(name="1000PEPEUSDT").enabled
+
+
+@pytest.mark.parametrize(
+    ("name", "tick_size", "complaint"),
+    [
+        ("ETHUSDT", "0.01", "already exists"),
+        ("eth/usdt", "0.01", "capital letters"),
+        ("NEWUSDT", "zero", "decimal number"),
+        ("NEWUSDT", "NaN", "tick size"),
+        ("NEWUSDT", "0", "tick size"),
+    ],
+)
+def test_a_symbol_that_cannot_be_is_refused(name: str, tick_size: str, complaint: str) -> None:
+    with pytest.raises(CommandError, match=complaint):
+        said("register_symbol", name, "--tick-size", tick_size)
+    assert (
+        Symbol.objects.count()
+        == 2 + Symbol.objects.exclude(name__in=["ETHUSDT", "BTCUSDT"]).count()
+    )
+    assert not Symbol.objects.filter(name="NEWUSDT").exists()
+
+
+def test_enabling_and_disabling(folder: Path) -> None:
+    assert "no data of it is loaded yet" in said("enable_symbol", "ETHUSDT")
+    assert Symbol.objects.get(name="ETHUSDT").enabled
+    load(folder)
+    assert "Note" not in said("enable_symbol", "ETHUSDT")
+    assert "Its data stays" in said("disable_symbol", "ETHUSDT")
+    assert not Symbol.objects.get(name="ETHUSDT").enabled
+    assert candles("ETHUSDT") == 576
+    with pytest.raises(CommandError, match="not registered"):
+        said("enable_symbol", "NEWUSDT")
+
+
+def test_rolling_back_says_what_goes_and_leaves_the_others(folder: Path) -> None:
+    load(folder)
+    load(folder, "BTCUSDT")
+    said("enable_symbol", "ETHUSDT")
+    waiting = jobs.create_job(Symbol.objects.get(name="ETHUSDT"), ["metrics"], FIRST, LAST)
+    text = said("rollback_symbol", "ETHUSDT", "--yes")
+    assert "removes 576 rows" in text
+    assert "klines_15m_history" in text
+    assert f"cancels job {waiting.pk}" in text
+    assert "6 files not loaded yet" in text
+    assert "576 rows are removed" in text
+    assert (candles("ETHUSDT"), candles("BTCUSDT")) == (0, 576)
+    assert not Symbol.objects.get(name="ETHUSDT").enabled
+    waiting.refresh_from_db()
+    assert waiting.state == RunState.CANCELLED
+
+
+def test_rolling_back_asks_a_person_and_nobody_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(folder)
+    monkeypatch.setattr(sys, "stdin", StringIO("ETHUSDT\n"))
+    with pytest.raises(CommandError, match="give --yes"):
+        said("rollback_symbol", "ETHUSDT")
+    terminal, child_side = pty.openpty()
+    with os.fdopen(terminal, "w") as keyboard, os.fdopen(child_side) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        print("y", file=keyboard, flush=True)
+        with pytest.raises(CommandError, match="Nothing was changed"):
+            said("rollback_symbol", "ETHUSDT")
+        assert candles("ETHUSDT") == 576
+        print("ETHUSDT", file=keyboard, flush=True)
+        said("rollback_symbol", "ETHUSDT")
+    assert candles("ETHUSDT") == 0
+
+
+def test_check_data_of_a_whole_symbol(folder: Path) -> None:
+    load(folder)
+    text = said("check_data", "--symbol", "ETHUSDT")
+    line = next(line for line in text.splitlines() if line.startswith("klines 15m"))
+    assert line.split()[2:] == [str(FIRST), str(LAST), "6", "0", "0", "576", "0", "0", "6", "0"]
+
+
+def test_check_data_names_missing_days_short_days_and_failed_files(
+    folder: Path,
+) -> None:
+    files = plan_files("ETHUSDT", "klines", "15m", FIRST, LAST)
+    for absent in (files[1], files[2], files[5]):
+        (folder / absent.folder_paths[0]).unlink()
+    lines = klines_csv(files[3]).splitlines()
+    put_csv(folder, files[3], "\n".join([*lines[:50], lines[49], *lines[60:]]) + "\n")
+    put_zip(folder, files[4])
+    (folder / files[4].folder_paths[0]).unlink()
+    with pytest.raises(CommandError, match="3 of 6 files failed"):
+        load(folder)
+    output = StringIO()
+    with pytest.raises(CommandError, match="2 days missing, 3 files failed") as caught:
+        call_command("check_data", "--symbol", "ETHUSDT", stdout=output)
+    assert caught.value.returncode == 1
+    text = output.getvalue()
+    row = next(line for line in text.splitlines() if line.startswith("klines 15m"))
+    rows = 96 + 86 + 96
+    assert row.split()[2:] == [
+        str(FIRST), "2024-11-05", "3", "2", "1", str(rows), "0", "1", "2", "3",
+    ]  # fmt: skip
+    assert "klines 15m misses 2024-11-02 to 2024-11-03" in text
+    assert "klines 15m on 2024-11-04: 86 of 96 rows" in text
+    assert "ETHUSDT-15m-2024-11-06 failed: " in text
+    with pytest.raises(CommandError, match="1 days missing, 1 files failed"):
+        said("check_data", "--symbol", "ETHUSDT", "--start-date", "2024-11-04", "--end-date", LAST)
+    said(
+        "check_data",
+        "--symbol",
+        "ETHUSDT",
+        "--start-date",
+        "2024-11-04",
+        "--end-date",
+        "2024-11-05",
+    )
+    put_csv(folder, files[1])
+    put_csv(folder, files[2])
+    put_csv(folder, files[5])
+    load(folder)
+    assert "failed" in said("check_data", "--symbol", "ETHUSDT")
+
+
+def test_open_interest_at_midnight_belongs_to_the_day_it_closes(tmp_path: Path) -> None:
+    for file in plan_files("ETHUSDT", "metrics", None, FIRST, LAST):
+        put_csv(tmp_path, file)
+    said("ingest_oi", "--symbol", "ETHUSDT", *DAYS, "--data-dir", tmp_path)
+    text = said("check_data", "--symbol", "ETHUSDT")
+    assert text.splitlines()[-1].split()[1:7] == [str(FIRST), str(LAST), "6", "0", "0", "1,728"]
+
+
+def test_check_data_lists_what_a_folder_holds(folder: Path) -> None:
+    put_zip(folder, ArchiveFile("ETHUSDT", "aggTrades", None, FIRST, "monthly"))
+    (folder / "ETHUSDT/klines/15m/ETHUSDT-15m-2024-13-01.csv").touch()
+    (folder / "ETHUSDT/klines/15m/BTCUSDT-15m-2024-12-01.csv").touch()
+    text = said("check_data", "--symbol", "ETHUSDT", "--data-dir", folder)
+    found = [line.split() for line in text.splitlines()]
+    assert ["klines", "15m", "daily", "6", str(FIRST), str(LAST)] in found
+    assert ["aggTrades", "monthly", "1", str(FIRST), str(FIRST)] in found
+    assert "Nothing of ETHUSDT is loaded" in text
+
+
+def test_nothing_loaded_is_a_failure() -> None:
+    with pytest.raises(CommandError, match="Nothing of ETHUSDT is loaded"):
+        said("check_data", "--symbol", "ETHUSDT")
+    assert not IngestionJob.objects.exists()
