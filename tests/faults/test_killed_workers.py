@@ -65,14 +65,18 @@ def assert_no_orphans_after_cleanup(config: LakeConfig) -> None:
         os.utime(path, (long_ago, long_ago))
     lake_package.merge_small_files(writer())
     free_disk(writer(), 7)
+    # Earlier states count too: what a second job replaced can be brought back for some days.
     known = (
         writer()
         .cursor()
-        .execute("SELECT data_file FROM ducklake_list_files('lake', 'aggtrades_history')")
+        .execute(
+            "SELECT path FROM __ducklake_metadata_lake.ducklake_data_file "
+            "UNION SELECT path FROM __ducklake_metadata_lake.ducklake_delete_file"
+        )
         .fetchall()
     )
     loaded = parquet_files(config, "main/aggtrades_history/**/*.parquet")
-    assert {path.name for path in loaded} == {Path(name).name for (name,) in known}
+    assert {path.name for path in loaded} <= {Path(name).name for (name,) in known}
 
 
 @pytest.mark.parametrize("pause", [0.2, 0.45], ids=["reading", "writing"])
