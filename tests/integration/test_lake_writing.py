@@ -1,11 +1,13 @@
 """Writers of the lake: at once, failing, in another time zone, beside maintenance."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
 from ingestion import lake as lake_package
@@ -219,3 +221,20 @@ def test_a_broken_duckdb_is_replaced_by_a_new_one(lake: LakeConfig) -> None:
     assert writer() is not broken
     put(day())
     assert count() == 100
+
+
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'")
+def test_a_catalogue_that_hung_up_is_reached_again(lake: LakeConfig) -> None:
+    """As after a restart of PostgreSQL: the connections that a worker keeps are dead."""
+    put(day())
+    assert count() == 100
+    with psycopg.connect(lake.catalog_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    for _ in range(3):
+        with contextlib.suppress(TemporaryError):
+            put(day(number=1))
+            break
+    assert count() == 200
