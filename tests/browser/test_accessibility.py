@@ -22,8 +22,7 @@ def serious_faults(page: HeatmapPage) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 390)])
 def test_the_heatmap_has_no_serious_fault(
     new_page: Callable[..., HeatmapPage], scheme: str, width: int
 ) -> None:

@@ -19,11 +19,6 @@ export function cssColour(palette, share) {
   return `rgb(${colourAt(palette, share).join(" ")})`;
 }
 
-/** A CSS gradient of the whole palette. */
-export function cssGradient(palette, direction) {
-  return `linear-gradient(${direction}, ${STOPS[palette].map((stop) => `#${stop}`).join(", ")})`;
-}
-
 function channels(hex) {
   return [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }
