@@ -11,7 +11,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, expect, sync_playwright
 
 from liqheat_project.lib.processes import spawn
 from tests.services import CHECKOUT, free_port, wait_until
@@ -129,11 +129,11 @@ class HeatmapPage:
     def address(self) -> dict[str, str]:
         return self.tab.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
 
-    def pane(self) -> dict[str, float]:
+    def pane(self) -> FloatRect:
         """Where the chart's plot is: x, y, width, height in CSS pixels."""
         box = self.tab.locator("#chart table tr").first.locator("td").nth(1).bounding_box()
         assert box
-        return dict(box)
+        return box
 
     def outside_requests(self) -> list[str]:
         own = (self.server.url + "/", "data:", "blob:")
@@ -148,8 +148,7 @@ def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Heatmap
     pages: list[HeatmapPage] = []
 
     def make(width: int = 1280, height: int = 800, **options: Any) -> HeatmapPage:
-        viewport = {"width": width, "height": height}
-        context = browser.new_context(viewport=viewport, accept_downloads=True, **options)
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         pages.append(HeatmapPage(context, server))

@@ -1,4 +1,5 @@
-"""The browser tests' market, loaded by a process of its own: `python -m tests.browser.market DIR`.
+"""The browser tests' market, loaded in a process of its own: `python -m tests.browser.market DIR`.
+With a symbol and a day as well, only a plain day of that symbol.
 
 BTCUSDT has three whole days; ETHUSDT's open interest of the second day is missing.
 """
@@ -34,24 +35,43 @@ def load(folder: Path) -> None:
     from django.contrib.auth.models import User
     from django.core.management import call_command
 
-    from ingestion import jobs
-    from ingestion.load import run_here
-    from ingestion.models import Symbol
-
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     User.objects.create_superuser(USER, password=PASSWORD)
     for name in SYMBOLS:
-        symbol = Symbol.objects.get(name=name)
-        datasets = ["klines 5m", "metrics"]
-        job = jobs.create_job(symbol, datasets, FIRST, LAST, source="folder", folder=str(folder))
-        run_here(job, lambda job: None)
-        Symbol.objects.filter(name=name).update(enabled=True)
+        load_days(folder, name, FIRST, LAST)
+
+
+def load_days(folder: Path, name: str, first: date, last: date) -> None:
+    from ingestion import jobs
+    from ingestion.load import run_here
+    from ingestion.models import Symbol
+
+    symbol = Symbol.objects.get(name=name)
+    datasets = ["klines 5m", "metrics"]
+    job = jobs.create_job(symbol, datasets, first, last, source="folder", folder=str(folder))
+    run_here(job, lambda job: None)
+    Symbol.objects.filter(name=name).update(enabled=True)
+
+
+def load_plain_day(folder: Path, name: str, day: date) -> None:
+    from ingestion.sources.files import plan_files
+    from tests.archive_files import put_csv
+
+    for file in plan_files(name, "klines", "5m", day, day) + plan_files(
+        name, "metrics", None, day, day
+    ):
+        put_csv(folder, file)
+    load_days(folder, name, day, day)
 
 
 if __name__ == "__main__":
     import django
 
     django.setup()
-    write_files(Path(sys.argv[1]))
-    load(Path(sys.argv[1]))
+    directory, *plain = sys.argv[1:]
+    if plain:
+        load_plain_day(Path(directory), plain[0], date.fromisoformat(plain[1]))
+    else:
+        write_files(Path(directory))
+        load(Path(directory))

@@ -5,7 +5,7 @@ import { colourAt } from "./palettes.js";
 import { valueOf } from "./packed.js";
 
 const SHADES = 256;
-const LOG_DECADES = 3;
+const LOG_DECADES = 2;
 const AUTOMATIC_QUANTILE = 0.99;
 
 /** Share of a palette (0 to 1) for an amount, when `top` gets the brightest colour. */

@@ -1,6 +1,7 @@
 // The menu's exports: a picture, the numbers as CSV or JSON, a link to exactly this view.
 
-import { usd, minute } from "./format.js";
+import { amountOf } from "./colour_table.js";
+import { minute, usd } from "./format.js";
 import { csvOf, jsonOf, mapCsvOf, save, seenPart } from "./downloads.js";
 import { framed, toPng } from "./snapshot.js";
 
@@ -98,7 +99,7 @@ export class Exporter {
       legend: {
         palette,
         top: `${this.heatmap.threshold() < 1 ? "≥ " : ""}${usd(top)}`,
-        bottom: scale === "log" ? `≤ ${usd(top / 1000)}` : "0",
+        bottom: scale === "log" ? `≤ ${usd(amountOf(0, top, "log"))}` : "0",
         max: `max ${usd(spread.maximum)}`,
       },
     });

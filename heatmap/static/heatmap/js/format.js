@@ -15,6 +15,11 @@ export function usd(value) {
   return `${scaled.toFixed(unit ? 2 : 0)}${unit}`;
 }
 
+/** 88M, 2.5B: for axes, whose numbers are round. */
+export function roundUsd(value) {
+  return usd(value).replace(/\.?0+(?=[KMB]$)/, "");
+}
+
 /** A price with as many decimals as the step between prices asks for. */
 export function price(value, step = 0.01) {
   return value.toLocaleString("en-US", {
@@ -31,6 +36,12 @@ export function decimalsOf(step) {
 export function minute(ms) {
   const at = new Date(ms);
   return `${day(ms)} ${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}`;
+}
+
+/** 2026-01-28 14:05 – 14:10, with the second date where it is another day. */
+export function span(from, to) {
+  const end = day(from) === day(to - 1) ? minute(to).slice(11) : minute(to);
+  return `${minute(from)} – ${end}`;
 }
 
 export function day(ms) {

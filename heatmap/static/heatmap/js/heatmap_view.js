@@ -1,7 +1,7 @@
 // The heatmap tab: chart, legend, slider and tooltip over one grid.
 
 import { colourTable, spreadOf } from "./colour_table.js";
-import { minute, price, usd } from "./format.js";
+import { minute, price, span, usd } from "./format.js";
 import { Legend } from "./legend.js";
 import { priceOf, rowOf, sideCodes, valueOf } from "./packed.js";
 import { cssColour } from "./palettes.js";
@@ -49,13 +49,15 @@ export class HeatmapView {
   show(grid, look, view) {
     const before = this.grid && grid.meta.symbol === this.grid.meta.symbol ? this.grid : null;
     this.grid = grid;
+    const followed = this.following(view, before);
     this.quiet(() => {
       this.chart.setGrid(grid);
       this.applyLook(look, { renewed: true });
-      this.chart.setView(this.following(view, before));
+      this.chart.setView(followed);
     });
     this.slider.setValues(grid.candles.close);
     this.alignSlider();
+    if (followed !== view) this.onView(followed);
   }
 
   /** A view that ends at the newest column goes on to do so when there are newer ones. */
@@ -64,7 +66,8 @@ export class HeatmapView {
     const end = (grid) => grid.firstTime + (grid.columns - 1) * grid.step;
     const by = end(this.grid) - end(before);
     if (by <= 0 || view.to < end(before)) return view;
-    return { ...view, from: view.from + by, to: view.to + by };
+    const { low, high } = view;
+    return { from: view.from + by, to: view.to + by, low, high };
   }
 
   /** `look`: {side, palette, scale, threshold, candles} of the state. */
@@ -174,7 +177,7 @@ export class HeatmapView {
     const at = cell.row * grid.columns + cell.column;
     const [long, short] = [grid.long, grid.short].map((codes) => valueOf(codes[at], grid));
     this.legend.point(valueOf(this.codes[at], grid));
-    this.tooltip.show(event.point, `${minute(cell.time)} UTC`, [
+    this.tooltip.show(event.point, `${span(cell.time - grid.step, cell.time)} UTC`, [
       ["Price", `${price(cell.price, grid.binSize)} – ${price(cell.price + grid.binSize, grid.binSize)}`],
       ["Longs", `${usd(long)} USD`, "long"],
       ["Shorts", `${usd(short)} USD`, "short"],

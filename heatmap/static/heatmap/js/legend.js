@@ -1,6 +1,6 @@
 // The colour scale beside the chart, with the amounts at its ends and a mark at the pointer's.
 
-import { shareOf } from "./colour_table.js";
+import { amountOf, shareOf } from "./colour_table.js";
 import { usd } from "./format.js";
 import { PALETTE_NAMES } from "./state.js";
 
@@ -24,7 +24,7 @@ export class Legend {
     this.bar.classList.remove(...PALETTE_NAMES);
     this.bar.classList.add(palette);
     this.top.textContent = top < maximum ? `≥ ${usd(top)}` : usd(top);
-    this.bottom.textContent = scale === "log" ? `≤ ${usd(top / 1000)}` : "0";
+    this.bottom.textContent = scale === "log" ? `≤ ${usd(amountOf(0, top, "log"))}` : "0";
     this.max.textContent = `max\n${usd(maximum)}`;
     this.root.setAttribute(
       "aria-label",

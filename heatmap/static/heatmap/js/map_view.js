@@ -1,6 +1,6 @@
 // The map tab: what would be liquidated at each price now, by leverage, and summed up from the price.
 
-import { percent, price, usd } from "./format.js";
+import { percent, price, roundUsd, usd } from "./format.js";
 import { barsOf, colourOf, rowsBetween, ticks, usualRange } from "./map_bars.js";
 import { RangeSlider } from "./range_slider.js";
 import { themeColours } from "./theme.js";
@@ -149,11 +149,16 @@ function drawMap(context, layout, meta, side) {
   const colours = themeColours();
   context.font = `12px ${colours.font}`;
   drawAxes(context, layout, meta, colours);
+  context.save();
+  context.beginPath();
+  context.rect(layout.margin.left, 0, layout.inner.width, layout.height);
+  context.clip();
   drawBars(context, layout, meta.leverages.length);
   const below = layout.bars.filter((bar) => bar.low < meta.price);
   const above = layout.bars.filter((bar) => bar.high > meta.price);
   if (side !== "short") drawCurve(context, layout, below, "cumulativeLong", "low", colours.long);
   if (side !== "long") drawCurve(context, layout, above, "cumulativeShort", "high", colours.short);
+  context.restore();
   drawPrice(context, layout, meta, colours);
 }
 
@@ -167,7 +172,7 @@ function drawAxes(context, layout, meta, colours) {
     [right, "left", margin.left + inner.width + 6],
   ]) {
     context.textAlign = align;
-    for (const value of scale) context.fillText(usd(value), at, y(value, scale));
+    for (const value of scale) context.fillText(roundUsd(value), at, y(value, scale));
   }
   context.beginPath();
   for (const value of left) {

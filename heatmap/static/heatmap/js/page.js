@@ -69,6 +69,8 @@ function showGrid(grid) {
   showOpenInterest();
   if (heatmap.current) {
     heatmap.show(grid, state.values, state.values);
+    document.body.dataset.cells = `${grid.columns} x ${grid.rows}`;
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("drawn")));
     showHeatmapLevels(heatmap);
     showControls(state.values, heatmap.threshold());
   } else {

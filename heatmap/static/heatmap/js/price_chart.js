@@ -173,7 +173,6 @@ function options() {
       fixLeftEdge: true,
       fixRightEdge: true,
     },
-    crosshair: { mode: CrosshairMode.Normal },
     grid: { vertLines: { visible: false }, horzLines: { visible: false } },
     localization: {
       locale: "en-GB",
@@ -196,7 +195,7 @@ function themeOptions() {
       fontSize: 12,
       attributionLogo: false,
     },
-    crosshair: { vertLine: line, horzLine: line },
+    crosshair: { mode: CrosshairMode.Normal, vertLine: line, horzLine: line },
   };
 }
 
