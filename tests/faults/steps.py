@@ -23,7 +23,7 @@ def wait_for(job: IngestionJob, done: Callable[[IngestionJob], object], seconds:
         job.refresh_from_db()
 
 
-def wait_for_end(job: IngestionJob, seconds: float = 60) -> None:
+def wait_for_end(job: IngestionJob, seconds: float = 90) -> None:
     wait_for(job, lambda job: job.has_ended, seconds)
 
 

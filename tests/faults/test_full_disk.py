@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,3 +87,21 @@ def test_a_full_disk_fails_the_chunk_with_the_reason_until_there_is_room(
     chunk = job.chunks.get()
     assert (chunk.state, chunk.reason) == (ChunkState.LOADED, "")
     assert count() == ledger_rows("ETHUSDT") == ROWS
+
+
+def test_what_killed_workers_were_reading_is_deleted_a_day_later(
+    tmp_path: Path, settings: Any
+) -> None:
+    settings.VAR_DIR = tmp_path
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    two_days_ago = time.time() - 2 * 86_400
+    kept = [f"{gone.pid}-young", f"{os.getpid()}-alive", "something-else"]
+    for name in [*kept, f"{gone.pid}-old"]:
+        folder = tmp_path / "staging" / name
+        folder.mkdir(parents=True)
+        (folder / "day.csv").write_text("1,2\n")
+        if "young" not in name:
+            os.utime(folder, (two_days_ago, two_days_ago))
+    load.clear_leftovers()
+    assert sorted(path.name for path in (tmp_path / "staging").iterdir()) == sorted(kept)
