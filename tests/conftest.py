@@ -77,6 +77,8 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
     _services.append(broker)
     environment = {
         "DJANGO_SETTINGS_MODULE": "liqheat_project.settings",
+        # Playwright leaves an event loop in the main thread, in which Django would refuse to work.
+        "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
         "ENV_FILE": os.devnull,
         "SECRET_KEY": "a key for the tests only, long enough for every check of Django",
         "VAR_DIR": str(folder),
