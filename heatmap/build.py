@@ -15,7 +15,10 @@ from heatmap.brackets import Brackets
 from heatmap.candles import INTERVALS, Arrays
 from heatmap.checkpoints import book_before
 from heatmap.engine import (
+    LONG,
+    SHORT,
     Book,
+    Explanation,
     Heatmap,
     LiquidationMap,
     ModelParameters,
@@ -24,6 +27,7 @@ from heatmap.engine import (
     advance,
     compute_heatmap,
     default_bin_size,
+    explain,
     liquidation_map,
 )
 from heatmap.engine.grid import bin_span, default_price_range
@@ -179,6 +183,48 @@ def build_map(
 
     Raises BadRequest.
     """
+    found = _book_at(cursor, history, brackets, request, instant)
+    if found is None:
+        return None
+    book, price = found
+    bin_size = _bin_size(request.bin_size, price, tick_size)
+    if price / bin_size > MOST_BINS:
+        raise BadRequest(
+            "price_bin_size", f"must be at least {price / MOST_BINS:.4g} at a price of {price:g}"
+        )
+    return liquidation_map(book, price, bin_size), book, price
+
+
+def build_explanation(
+    cursor: duckdb.DuckDBPyConnection,
+    history: History,
+    brackets: Brackets,
+    tick_size: Decimal,
+    request: HeatmapRequest,
+    instant: int,
+    price: float,
+) -> tuple[Explanation, Explanation, float] | None:
+    """What stands in the bucket of `price` at `instant` (ms): longs, shorts, and the bucket's size.
+
+    None without data. Raises BadRequest.
+    """
+    found = _book_at(cursor, history, brackets, request, instant)
+    if found is None:
+        return None
+    book, last_price = found
+    bin_size = _bin_size(request.bin_size, last_price, tick_size)
+    long, short = (explain(book, side, price, bin_size) for side in (LONG, SHORT))
+    return long, short, bin_size
+
+
+def _book_at(
+    cursor: duckdb.DuckDBPyConnection,
+    history: History,
+    brackets: Brackets,
+    request: HeatmapRequest,
+    instant: int,
+) -> tuple[Book, float] | None:
+    """The book and the last price at `instant` (ms); None without data."""
     # A day at least is read, for the last price.
     until = instant - DAY_MS if request.lookback is None else instant
     start, book = _beginning(cursor, history, brackets, request, until)
@@ -189,13 +235,7 @@ def build_map(
     for stretch, arrays in parts:
         part = engine_candles(arrays, stretch.interval_ms)
         book = advance(book, part, figures, brackets.tables, request.parameters)
-    price = _last_price(parts)
-    bin_size = _bin_size(request.bin_size, price, tick_size)
-    if price / bin_size > MOST_BINS:
-        raise BadRequest(
-            "price_bin_size", f"must be at least {price / MOST_BINS:.4g} at a price of {price:g}"
-        )
-    return liquidation_map(book, price, bin_size), book, price
+    return book, _last_price(parts)
 
 
 def build_candles(

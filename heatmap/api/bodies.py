@@ -48,7 +48,7 @@ def heatmap_meta(
         "total_snapshots": len(heatmap.times) if heatmap else 0,
         **_totals(heatmap),
         **model_meta(request, brackets, columns.start, columns.end),
-        **_coverage(history),
+        **coverage_meta(history),
         "computed_ms": round(computed_ms, 1),
         "cached": False,
     }
@@ -104,7 +104,7 @@ def model_meta(request: HeatmapRequest, brackets: Brackets, start: int, end: int
     }
 
 
-def _coverage(history: History) -> dict[str, Any]:
+def coverage_meta(history: History) -> dict[str, Any]:
     there = bool(history.stretches)
     return {
         "data_start": iso(history.start) if there else None,
@@ -257,12 +257,12 @@ def klines_body(
         for opened, line in zip(opens, lines, strict=True)
     ]
     head = {"symbol": history.symbol, "interval": interval, "count": len(data)}
-    return orjson.dumps({**head, "meta": _coverage(history), "data": data})
+    return orjson.dumps({**head, "meta": coverage_meta(history), "data": data})
 
 
 def date_range_body(history: History, coverage: dict[str, Coverage]) -> bytes:
     """First and last instant of a symbol's data, and of each of its tables."""
-    there = _coverage(history)
+    there = coverage_meta(history)
     return orjson.dumps(
         {
             "symbol": history.symbol,
@@ -308,7 +308,7 @@ def map_body(
         "total_short_volume": 0.0,
         "unplaced_share": None,
         **model_meta(request, brackets, instant, instant),
-        **_coverage(history),
+        **coverage_meta(history),
     }
     data: list[dict[str, Any]] = []
     if found is not None:

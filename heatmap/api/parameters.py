@@ -153,6 +153,12 @@ class MapQuery(ModelQuery):
     )
 
 
+class ExplainQuery(MapQuery):
+    price = serializers.FloatField(
+        min_value=0, max_value=1e9, help_text="a price in the bucket to explain, USDT"
+    )
+
+
 class KlinesQuery(SymbolQuery):
     interval = serializers.ChoiceField(list(INTERVALS), default="15m")
     start_time = InstantField(

@@ -16,7 +16,14 @@ from rest_framework import serializers
 from heatmap.api.answers import BINARY, BUSY, JSON
 from heatmap.api.bodies import MOST_LEVELS
 from heatmap.api.packed import LAYOUT
-from heatmap.api.parameters import HeatmapQuery, KlinesQuery, MapQuery, Query, SymbolQuery
+from heatmap.api.parameters import (
+    ExplainQuery,
+    HeatmapQuery,
+    KlinesQuery,
+    MapQuery,
+    Query,
+    SymbolQuery,
+)
 from heatmap.build import LARGEST_GRID, LONGEST_COLUMNS
 
 TIMESTAMPS = """**Timestamps.** A column stamped t is the book at t, made of nothing but data that
@@ -156,6 +163,35 @@ class MapMeta(ModelMeta):
 class LiquidationMap(serializers.Serializer):
     meta = MapMeta()
     data = MapLevel(many=True)  # type: ignore[assignment]
+
+
+class Cohort(serializers.Serializer):
+    entry_time = serializers.DateTimeField(help_text="end of the candles in which it was opened")
+    entry_price = serializers.FloatField(help_text="USDT")
+    leverage = serializers.FloatField()
+    liquidation_price = serializers.FloatField(help_text="USDT")
+    contracts = serializers.FloatField(help_text="still open")
+    notional = serializers.FloatField(help_text="USDT: contracts times liquidation price")
+    share = serializers.FloatField(help_text="of its side in the bucket, 0 to 1")
+
+
+class Cohorts(serializers.Serializer):
+    long = Cohort(many=True)
+    short = Cohort(many=True)
+
+
+class ExplanationMeta(Coverage):
+    symbol = serializers.CharField()
+    model = Model()
+    brackets = BracketsUsed()
+    price_bin_size = serializers.FloatField(allow_null=True)
+    time = serializers.DateTimeField(allow_null=True)
+    price = serializers.FloatField(allow_null=True, help_text="lower edge of the bucket, USDT")
+
+
+class CellExplanation(serializers.Serializer):
+    meta = ExplanationMeta()
+    data = Cohorts()  # type: ignore[assignment]
 
 
 class Kline(serializers.Serializer):
@@ -331,6 +367,13 @@ MAP = _described(
     + TIMESTAMPS,
     MapQuery,
     {(200, JSON): LiquidationMap},
+)
+EXPLAIN = _described(
+    "What is behind a cell",
+    "The positions that would be liquidated in the bucket of `price`, by entry, the largest first, "
+    "at most 200 a side.\n\n" + TIMESTAMPS,
+    ExplainQuery,
+    {(200, JSON): CellExplanation},
 )
 KLINES = _described(
     "Candles",

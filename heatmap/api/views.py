@@ -13,12 +13,21 @@ from rest_framework.views import APIView
 
 from heatmap.api import bodies, packed, schema
 from heatmap.api.answers import BINARY, CACHE_CONTROL, JSON, Answer, answer, key_of
+from heatmap.api.explanation import explain_body
 from heatmap.api.markets import Market, market
-from heatmap.api.parameters import HeatmapQuery, KlinesQuery, MapQuery, Query, SymbolQuery
+from heatmap.api.parameters import (
+    ExplainQuery,
+    HeatmapQuery,
+    KlinesQuery,
+    MapQuery,
+    Query,
+    SymbolQuery,
+)
 from heatmap.build import (
     MODELS,
     BadRequest,
     HeatmapRequest,
+    build_explanation,
     build_heatmap,
     build_map,
     columns_of,
@@ -101,6 +110,27 @@ class MapView(MarketView):
         milliseconds = (time.perf_counter() - started) * 1000
         return bodies.map_body(
             request, instant, market.history, market.brackets, found, milliseconds
+        )
+
+
+@extend_schema_view(get=schema.EXPLAIN)
+class ExplainView(MarketView):
+    query = ExplainQuery
+
+    def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
+        request = _heatmap_request(query)
+        instant = min(query.get("time", market.history.end), market.history.end)
+        found = build_explanation(
+            cursor,
+            market.history,
+            market.brackets,
+            market.tick_size,
+            request,
+            instant,
+            query["price"],
+        )
+        return explain_body(
+            request, instant, query["price"], market.history, market.brackets, found
         )
 
 

@@ -158,7 +158,6 @@ def test_a_click_on_a_cell_opens_its_panel(page: HeatmapPage) -> None:
     page.faults.clear()
 
 
-@pytest.mark.xfail(strict=True, reason="the API has no GET /liquidations/explain yet")
 def test_the_panel_lists_what_is_behind_the_cell(page: HeatmapPage) -> None:
     page.open(ADDRESS)
     with page.tab.expect_response(re.compile("/liquidations/explain")) as asked:

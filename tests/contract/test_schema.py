@@ -7,6 +7,7 @@ from django.test import Client
 
 ENDPOINTS = {
     "/liquidations/heatmap-timeseries",
+    "/liquidations/explain",
     "/liquidations/map",
     "/prices/klines",
     "/data/date-range",

@@ -1,0 +1,75 @@
+"""The body of the answer to what stands behind a cell of the heatmap."""
+
+import math
+from typing import Any
+
+import numpy as np
+import orjson
+
+from heatmap.api.bodies import CENTS, coverage_meta, iso, model_meta
+from heatmap.brackets import Brackets
+from heatmap.build import HeatmapRequest
+from heatmap.engine import Explanation
+from heatmap.history import History
+
+MOST_COHORTS = 200
+
+
+def explain_body(
+    request: HeatmapRequest,
+    instant: int,
+    price: float,
+    history: History,
+    brackets: Brackets,
+    found: tuple[Explanation, Explanation, float] | None,
+) -> bytes:
+    """`{meta, data: {long: [...], short: [...]}}`, the largest first, at most MOST_COHORTS each."""
+    meta = {
+        "symbol": history.symbol,
+        "time": iso(instant) if instant else None,
+        "price": None,
+        "price_bin_size": None,
+        **model_meta(request, brackets, instant, instant),
+        **coverage_meta(history),
+    }
+    data: dict[str, list[dict[str, Any]]] = {"long": [], "short": []}
+    if found is not None:
+        long, short, bin_size = found
+        meta |= {
+            "price": round(math.floor(price / bin_size + 1e-9) * bin_size, 10),
+            "price_bin_size": bin_size,
+        }
+        data = {"long": _cohorts(long), "short": _cohorts(short)}
+    return orjson.dumps({"meta": meta, "data": data})
+
+
+def _cohorts(explanation: Explanation) -> list[dict[str, Any]]:
+    columns = (
+        explanation.entry_time,
+        explanation.entry_price,
+        explanation.leverage,
+        explanation.liquidation_price,
+        explanation.contracts,
+        np.round(explanation.notional, CENTS),
+        np.round(explanation.share, 6),
+    )
+    return [
+        {
+            "entry_time": iso(entry_time),
+            "entry_price": entry_price,
+            "leverage": leverage,
+            "liquidation_price": liquidation_price,
+            "contracts": contracts,
+            "notional": notional,
+            "share": share,
+        }
+        for (
+            entry_time,
+            entry_price,
+            leverage,
+            liquidation_price,
+            contracts,
+            notional,
+            share,
+        ) in zip(*(column[:MOST_COHORTS].tolist() for column in columns), strict=True)
+    ]
