@@ -209,7 +209,10 @@ class Worker:
 
         def answers() -> object:
             assert self.process.poll() is None, f"the worker ended:\n{self.log}"
-            return app.control.ping([self.name], timeout=0.5)
+            try:
+                return app.control.ping([self.name], timeout=0.5)
+            except redis.ConnectionError:
+                return False  # a connection from before the broker was started again
 
         wait_until(answers, 60, f"{self.name} to answer a ping")
 

@@ -113,21 +113,30 @@ class Lake:
                 "autoload_known_extensions": "false",
             }
         )
+        try:
+            self._attach(database)
+        except BaseException:
+            # Interrupted half-way, it would keep the catalogue's lock for as long as it lives.
+            database.close()
+            raise
+        return database
+
+    def _attach(self, database: duckdb.DuckDBPyConnection) -> None:
+        config = self.config
         database.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
         for name in ("ducklake", "sqlite_scanner" if config.is_sqlite else "postgres_scanner"):
             database.execute(f"LOAD {_quoted(str(_extension_file(name)))}")
         database.execute("SET ducklake_max_retry_count = 100")
         if self.read_only:
             database.execute(_attach_statement(config, read_only=True))
-        else:
-            # The first attachments race to create the catalogue unless they take turns.
-            with write_lock(config):
-                config.data_path.mkdir(parents=True, exist_ok=True)
-                if config.is_sqlite:
-                    config.catalog_path.parent.mkdir(parents=True, exist_ok=True)
-                database.execute(_attach_statement(config, read_only=False))
-                schema.create(database)
-        return database
+            return
+        # The first attachments race to create the catalogue unless they take turns.
+        with write_lock(config):
+            config.data_path.mkdir(parents=True, exist_ok=True)
+            if config.is_sqlite:
+                config.catalog_path.parent.mkdir(parents=True, exist_ok=True)
+            database.execute(_attach_statement(config, read_only=False))
+            schema.create(database)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from ingestion import lake as lake_package
 from ingestion.errors import LeaseLost, TemporaryError
-from ingestion.lake import LakeConfig, read, reader, writer
+from ingestion.lake import LakeConfig, read, reader, schema, writer
 from ingestion.lake.connection import (
     _attach_statement,
     _extension_file,
@@ -93,6 +93,22 @@ def test_a_reader_finishes_a_lake_whose_creator_was_killed(lake: LakeConfig) -> 
 
 
 @pytest.mark.skipif("not config.getoption('--database') == 'sqlite'")
+def test_an_interrupted_opening_does_not_keep_the_catalogue_locked(
+    lake: LakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(database: duckdb.DuckDBPyConnection) -> None:
+        database.execute("BEGIN")
+        database.execute("UPDATE __ducklake_metadata_lake.ducklake_metadata SET value = value")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "create", interrupted)
+        with pytest.raises(KeyboardInterrupt) as kept:
+            writer()
+    assert writer().cursor().execute("SELECT count(*) FROM lake.loaded_files").fetchone() == (0,)
+    assert kept.value.__traceback__  # as a log or a debugger may keep it
+
+
 def test_a_reader_replaces_an_empty_catalogue_file(lake: LakeConfig) -> None:
     lake.catalog_path.parent.mkdir(parents=True)
     lake.catalog_path.touch()
