@@ -167,10 +167,10 @@ def score_profile(profile: FloatArray, truth: FloatArray, bins: Bins) -> Score:
 
 def rank_correlation(first: FloatArray, second: FloatArray) -> float:
     """Spearman's rank correlation, equal values sharing their mean rank; NaN without variation."""
-    ranks = [_ranks(values) for values in (first, second)]
+    ranks = _ranks(first), _ranks(second)
     if any(len(rank) < 2 or np.ptp(rank) == 0 for rank in ranks):
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _ranks(values: FloatArray) -> FloatArray:
