@@ -162,7 +162,7 @@ def case_workers(folder: Path, source: str, days: str, workers: str) -> dict[str
     from ingestion.tasks import send
 
     os.environ["DATABASE_URL"] = f"sqlite:///{folder}/var/liqheat.sqlite3"
-    worker = Worker("bench", dict(os.environ), folder, int(workers), "ingest,live")
+    worker = Worker("bench", dict(os.environ), folder, int(workers), "ingest,live", "")
     try:
         job = make_job(source, "aggTrades", int(days))
         start = time.perf_counter()

@@ -197,7 +197,7 @@ def readers_while_loading(address: str, environment: dict[str, str], folder: Pat
     for file in plan_files("BTCUSDT", "aggTrades", None, START, START + timedelta(days - 1)):
         make_trades_day(source, file, 1_500_000).unlink()
     os.environ.update(environment)
-    worker = Worker("bench", dict(environment), folder, 2, "ingest,live")
+    worker = Worker("bench", dict(environment), folder, 2, "ingest,live", "")
     try:
         end = str(START + timedelta(days - 1))
         options = ["--symbol", "BTCUSDT", "--start-date", str(START), "--end-date", end]
