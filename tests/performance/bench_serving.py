@@ -151,7 +151,7 @@ def requests(address: str) -> None:
         f"{len(rates) / SECONDS:,.0f} requests/s",
         f"p95 {p95(rates):.0f} ms, {size / 1000:.0f} kB each",
     )
-    month = f"{HEATMAP}&time_window=30d&interval=5m&format=packed"
+    month = f"{HEATMAP}&time_window=30d&interval=5m&format=packed&price_bin_size=100"
     for name, path in (("30d", month.replace("&interval=5m", "")), ("30d at 5m", month)):
         _, size = timed(address, path, {"Accept-Encoding": "gzip"})
         report(f"{name}, format=packed, over the wire", f"{size / 1000:.0f} kB", "goal 250 kB")
