@@ -1,5 +1,6 @@
 """Draws a known heatmap the way Coinglass's page shows one, for the reader to read back."""
 
+import functools
 import io
 from collections.abc import Sequence
 
@@ -10,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 WIDTH, HEIGHT = 1422, 821
 LEFT, TOP, RIGHT, BOTTOM = 120, 148, 1342, 738
 BAR_LEFT, BAR_TOP, BAR_RIGHT, BAR_BOTTOM = 60, 176, 89, 735
-PAGE, INK = (249, 249, 249), (33, 33, 36)
+LIGHT = ((249, 249, 249), (33, 33, 36))  # page, ink
+DARK = ((15, 16, 20), (220, 220, 225))
 RISING, FALLING = (14, 203, 129), (246, 70, 93)
 # The colours of the page's bar at heights from 0 to 1.
 COLOURS = np.array(
@@ -38,6 +40,7 @@ def draw(
     time_labels: Sequence[str] = (),
     candles: NDArray | None = None,
     bar: bool = True,
+    dark: bool = False,
 ) -> Image.Image:
     """`intensity` [B, T] from 0 to 1, of evenly spaced buckets from `lowest` to `highest` price.
 
@@ -45,8 +48,10 @@ def draw(
     spaced instants, the first at the left edge and the last at the right. `candles` [N, 4]: open,
     high, low, close.
     """
-    image = Image.new("RGB", (WIDTH, HEIGHT), PAGE)
+    page, ink = DARK if dark else LIGHT
+    image = Image.new("RGB", (WIDTH, HEIGHT), page)
     pen = ImageDraw.Draw(image)
+    write = functools.partial(_write, pen, ink=ink)
     buckets, columns = intensity.shape
     rows = ((np.arange(BOTTOM - TOP) + 0.5) / (BOTTOM - TOP) * buckets).astype(int)[::-1]
     across = ((np.arange(RIGHT - LEFT) + 0.5) / (RIGHT - LEFT) * columns).astype(int)
@@ -58,22 +63,22 @@ def draw(
         image.paste(
             Image.fromarray(np.repeat(column, BAR_RIGHT - BAR_LEFT, axis=1)), (BAR_LEFT, BAR_TOP)
         )
-        _write(pen, maximum, 74, BAR_TOP - 17)
-        _write(pen, minimum, 74, BAR_BOTTOM + 16)
-    _write(pen, title, 166, 22, size=20)
-    _write(pen, range_text, 1230, 22)
-    _write(pen, model_text, 1000, 22)
+        write(maximum, 74, BAR_TOP - 17)
+        write(minimum, 74, BAR_BOTTOM + 16)
+    write(title, 166, 22, size=20)
+    write(range_text, 1230, 22)
+    write(model_text, 1000, 22)
     scale = (BOTTOM - TOP) / (highest - lowest)
     if price_ticks is None:
         inner = np.linspace(lowest, highest, 7)
         price_ticks = [(float(price), f"{price:.0f}") for price in inner]
     for price, text in price_ticks:
-        _write(pen, text, 1370, BOTTOM - (price - lowest) * scale)
+        write(text, 1370, BOTTOM - (price - lowest) * scale)
     for x, text in zip(np.linspace(LEFT, RIGHT, len(time_labels)), time_labels, strict=True):
-        _write(pen, text, float(x), BOTTOM + 14)
+        write(text, float(x), BOTTOM + 14)
     if candles is not None:
         _draw_candles(pen, candles, lowest, scale)
-    _write(pen, "coinglass", 1280, 700, size=18, ink=(131, 110, 140))
+    write("coinglass", 1280, 700, size=18, ink=(131, 110, 140))
     return image
 
 
@@ -100,8 +105,9 @@ def _write(
     text: str,
     x: float,
     y: float,
+    *,
     size: int = 12,
-    ink: tuple[int, int, int] = INK,
+    ink: tuple[int, int, int],
 ) -> None:
     """With the middle of its ink at a place, as near as whole pixels allow."""
     font = ImageFont.load_default(size)

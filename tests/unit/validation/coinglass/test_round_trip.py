@@ -122,6 +122,20 @@ def test_a_scaled_picture_loses_its_blurred_sides_only():
     assert rank_correlation(by_bucket(reference, -1, 60), drawn[:, -1]) > 0.9
 
 
+def test_a_dark_page_is_read():
+    drawn = heatmap(60)
+    reference = read(picture(drawn, dark=True))
+    assert rank_correlation(by_bucket(reference, -1, 60), drawn[:, -1]) > 0.98
+
+
+def test_a_photograph_is_refused():
+    image = draw(heatmap(60), lowest=LOWEST, highest=HIGHEST, time_labels=LABELS)
+    noise = np.random.default_rng(1).integers(0, 200, (590, 1222, 3), dtype=np.uint8)
+    image.paste(Image.fromarray(noise), (120, 148))
+    with pytest.raises(Unreadable, match="colours; is this a photograph"):
+        read(encoded(image))
+
+
 def test_a_covered_side_is_refused():
     image = draw(heatmap(60), lowest=LOWEST, highest=HIGHEST, time_labels=LABELS)
     image.paste((200, 40, 40), (1300, 148, 1342, 738))
