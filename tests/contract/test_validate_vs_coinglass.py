@@ -106,6 +106,19 @@ def test_a_file_of_another_symbol_is_refused(api, folder):
     assert "name says BTCUSDT, but ETHUSDT was given" in check.kept_runs()[0]["unreadable"]
 
 
+@pytest.mark.real_data
+def test_real_pictures_are_read_and_compared_as_far_as_our_data_go(api, real_data):
+    """They are of October 2025, which is not loaded; the coin BTC in their names is BTCUSDT's."""
+    with pytest.raises(CommandError, match="3 of 3 failed"):
+        validate(
+            "--screenshot-dir", str(real_data / "coinglass"), "--time-zone", "UTC", symbol="BTCUSDT"
+        )
+    reasons = {run["file"]: run["unreadable"] for run in check.kept_runs()}
+    assert "liquidation map" in reasons["BTCUSDT_binance_liquidation_map_30d_2025-10-28.png"]
+    assert "We have no data for BTCUSDT" in reasons["BTC_model1_24h_2025-10-28.png"]
+    assert "The columns have no times" in reasons["BTC_model3_2w_2025-10-28.png"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -20,6 +20,7 @@ from validation.coinglass import (
     read_screenshot,
 )
 from validation.coinglass.api import MAX_BYTES
+from validation.coinglass.names import base_coin
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 MOST_FILES = 500
@@ -110,7 +111,7 @@ class Command(BaseCommand):
 
 def _reference(symbol: str, path: Path, content: bytes, options: dict[str, Any]) -> Reference:
     named = describe_file_name(path.name)
-    if named.symbol not in (None, symbol):
+    if named.symbol not in (None, symbol, base_coin(symbol)):
         raise Unreadable(f"The file's name says {named.symbol}, but {symbol} was given.")
     model, window = options["model"] or named.model, options["range"] or named.range
     if options["json"]:
