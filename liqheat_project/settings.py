@@ -87,6 +87,7 @@ ARCHIVE_BASE_URL = env.url("ARCHIVE_BASE_URL", "https://data.binance.vision", ("
 ARCHIVE_TIMEOUT_SECONDS = env.number("ARCHIVE_TIMEOUT_SECONDS", 30, minimum=1, maximum=3600)
 ARCHIVE_MAX_FILE_MB = env.number("ARCHIVE_MAX_FILE_MB", 4096, minimum=1)
 DATA_DIR = env.folder("DATA_DIR", "data", BASE_DIR)
+VALIDATION_DIR = env.folder("VALIDATION_DIR", "data/validation", BASE_DIR)
 
 # Loading
 

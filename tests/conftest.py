@@ -18,6 +18,7 @@ from ingestion.lake import LakeConfig, configure
 from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "lake", "worker", "start_worker"}
+PROJECT_APPS = ("ingestion", "heatmap", "validation")
 CLOSED_PORT = "http://127.0.0.1:9"
 
 _services: list[Valkey | PostgreSQL] = []
@@ -89,6 +90,7 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
         "LAKE_DATA_PATH": f"{folder}/lake/data",
         "ARCHIVE_BASE_URL": CLOSED_PORT,
         "DATA_DIR": f"{folder}/data",
+        "VALIDATION_DIR": f"{folder}/validation",
     }
     if database == "postgresql":
         server = PostgreSQL()
@@ -102,6 +104,25 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
 def _uses_database(item: pytest.Item) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
     return bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The databases, with what the migrations wrote brought back when a test has emptied them:
+    those without a transaction around them do so at their end, and any may run before any other.
+    """
+    from django.apps import apps
+    from django.db.models.signals import post_migrate  # sent after a flush, too
+
+    with django_db_blocker.unblock():
+        rows = {model: list(model._default_manager.all()) for model in apps.get_models()}
+
+    def bring_back(sender: Any, **kwargs: Any) -> None:
+        if sender.label in PROJECT_APPS:
+            for model in sender.get_models():
+                model._default_manager.bulk_create(rows[model])
+
+    post_migrate.connect(bring_back, weak=False)
 
 
 @pytest.fixture(scope="session")

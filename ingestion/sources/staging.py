@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
+
+from isal import igzip_lib, isal_zlib
 
 from ingestion.errors import BadArchive, ChecksumMismatch, OutOfSpace
 from ingestion.sources.files import ArchiveFile
@@ -25,14 +27,18 @@ MAX_CHECKSUM_BYTES = 1024
 ZIP_START = b"PK"
 
 _CHUNK = 1024 * 1024
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_LOCAL_SIGNATURE = b"PK\x03\x04"
 _CHECKSUM_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](\S+)\r?\n?")
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
 _LONGEST_COMMENT = 65_535
 _LARGEST_DIRECTORY = 65_535
+_ISAL_ERROR = cast(type[Exception], igzip_lib.IsalError)  # its stubs call the type an instance
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
+    _ISAL_ERROR,
     EOFError,
     struct.error,
     ValueError,
@@ -132,9 +138,9 @@ def unpack(
         _require_small_directory(zip_path, origin)
         with zipfile.ZipFile(zip_path) as archive:
             member = _only_member(archive, file, origin)
-            with archive.open(member) as stream, new_file(csv_path) as target:
+            with zip_path.open("rb") as stream, new_file(csv_path) as target:
                 size = 0
-                for piece in read_pieces(stream):
+                for piece in _unfolded(stream, member):
                     size += len(piece)
                     if size > max_csv_bytes:
                         raise BadArchive(
@@ -151,6 +157,43 @@ def unpack(
     finally:
         zip_path.unlink(missing_ok=True)
     return csv_path
+
+
+def _unfolded(stream: IO[bytes], member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The content of a zip's member in pieces of bounded size, checked against its length and CRC.
+
+    zipfile would do the same with zlib, which takes twice the time of ISA-L for these files.
+    """
+    stream.seek(member.header_offset)
+    signature, *lengths = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+    if signature != _LOCAL_SIGNATURE:
+        raise zipfile.BadZipFile("the member is not where the directory says")
+    stream.seek(sum(lengths), 1)
+    inflate = isal_zlib.decompressobj(-zlib.MAX_WBITS)
+    crc, size, left = 0, 0, member.compress_size
+    while left > 0:
+        packed = stream.read(min(left, _CHUNK))
+        if not packed:
+            raise EOFError("the member is cut off")
+        left -= len(packed)
+        if member.compress_type == zipfile.ZIP_STORED:
+            pieces: Iterable[bytes] = [packed]
+        else:
+            pieces = _inflated(inflate, packed)
+        for piece in pieces:
+            crc, size = isal_zlib.crc32(piece, crc), size + len(piece)
+            yield piece
+    if size != member.file_size or crc != member.CRC:
+        raise zipfile.BadZipFile("length or CRC of the member are not those of the directory")
+
+
+def _inflated(inflate: isal_zlib.Decompress, packed: bytes) -> Iterator[bytes]:
+    piece = inflate.decompress(packed, _CHUNK)
+    yield piece
+    # A piece as large as allowed may have left more behind, also when all of the input was taken.
+    while len(piece) == _CHUNK:
+        piece = inflate.decompress(inflate.unconsumed_tail, _CHUNK)
+        yield piece
 
 
 def has_end_record(path: Path) -> bool:

@@ -17,6 +17,7 @@ from heatmap.engine import (
 )
 from heatmap.engine.grid import bin_span
 from heatmap.engine.market import FloatArray
+from validation.metrics import earth_movers_distance, rank_correlation
 from validation.synthetic.archive import aggregate_klines
 from validation.synthetic.market import FIVE_MINUTES, Market, truth_profile
 from validation.synthetic.traders import LONG, SHORT
@@ -161,28 +162,8 @@ def score_profile(profile: FloatArray, truth: FloatArray, bins: Bins) -> Score:
     either = (profile > 0) | (truth > 0)
     return Score(
         rank_correlation(profile[either], truth[either]),
-        _earth_movers_distance(profile, truth) * bins.size / bins.price * 100,
+        earth_movers_distance(profile, truth) * bins.size / bins.price * 100,
     )
-
-
-def rank_correlation(first: FloatArray, second: FloatArray) -> float:
-    """Spearman's rank correlation, equal values sharing their mean rank; NaN without variation."""
-    ranks = _ranks(first), _ranks(second)
-    if any(len(rank) < 2 or np.ptp(rank) == 0 for rank in ranks):
-        return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[which]
-
-
-def _earth_movers_distance(first: FloatArray, second: FloatArray) -> float:
-    # In one dimension it is the area between the two cumulative distributions, here in bins.
-    if not (first.sum() > 0 and second.sum() > 0):
-        return float("nan")
-    return float(np.abs(np.cumsum(first / first.sum() - second / second.sum())).sum())
 
 
 def _scores(profiles: Profiles, truth: Profiles, bins: Bins) -> dict[str, Score]:

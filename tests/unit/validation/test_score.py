@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from heatmap.engine import Candles
+from validation.metrics import rank_correlation
 from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters
 from validation.synthetic.prices import DAY
@@ -9,7 +10,6 @@ from validation.synthetic.score import (
     SIDES,
     Bins,
     one_sided_profiles,
-    rank_correlation,
     score_instants,
     score_market,
     score_profile,

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from ingestion.errors import BadFormat
-from ingestion.lake.parse import ParsedFile, drop, parse
+from ingestion.lake.parse import ParsedFile, _require_every_line, drop, parse
 from ingestion.sources.files import ArchiveFile
 from tests.archive_files import agg_trades_csv, klines_csv, metrics_csv
 
@@ -246,10 +246,19 @@ def test_a_line_of_megabytes_is_quarantined(parsed: Parse) -> None:
     assert (result.rows, result.quarantined) == (99, 1)
 
 
-def test_a_line_that_duckdb_drops_in_silence_refuses_the_file(parsed: Parse) -> None:
-    content = text([*TRADE_LINES[:50], "9" * 50_000_000, *TRADE_LINES[51:]])
+@pytest.mark.parametrize("length", [3_900_000, 4_100_000, 50_000_000])
+def test_a_line_longer_than_the_buffer_is_quarantined(parsed: Parse, length: int) -> None:
+    content = text([*TRADE_LINES[:50], "9" * length, *TRADE_LINES[51:]])
+    result = parsed(TRADES, content)
+    assert (result.rows, result.quarantined) == (99, 1)
+
+
+def test_a_line_that_was_neither_read_nor_set_aside_refuses_the_file(tmp_path: Path) -> None:
+    csv_path = tmp_path / "day.csv"
+    csv_path.write_text(text(TRADE_LINES))
+    _require_every_line(csv_path, 101, TRADES)
     with pytest.raises(BadFormat, match="101 lines, of which 100"):
-        parsed(TRADES, content)
+        _require_every_line(csv_path, 100, TRADES)
 
 
 def test_two_kinds_of_line_ends_lose_nothing_in_silence(parsed: Parse) -> None:

@@ -1,3 +1,4 @@
+import random
 import struct
 import zipfile
 from datetime import date
@@ -101,3 +102,13 @@ def test_a_damaged_zip_gives_the_csv_or_a_reason(staging, data):
     else:
         assert path.read_bytes() == CSV
         path.unlink()
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 3 << 20, (5 << 20) - 1])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_any_size_comes_out_whole(tmp_path, size, method):
+    for content in (b"7" * size, random.Random(1).randbytes(size)):
+        with zipfile.ZipFile(tmp_path / "made.zip", "w", method) as archive:
+            archive.writestr(NAME, content)
+        csv = _unpack(tmp_path, (tmp_path / "made.zip").read_bytes(), max_csv_bytes=10 << 20)
+        assert csv.read_bytes() == content

@@ -1,0 +1,143 @@
+"""The command over the loaded market: references are our own map, disturbed or not."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from validation import check
+from validation.coinglass import Unreadable, read_screenshot
+
+
+@pytest.fixture(autouse=True)
+def folder(settings: Any, tmp_path: Path) -> Path:
+    settings.VALIDATION_DIR = tmp_path / "validation"
+    return tmp_path
+
+
+@pytest.fixture
+def answer(api: Callable[..., Any]) -> dict[str, Any]:
+    """Our map of ETHUSDT in the form of Coinglass's API."""
+    found = api(
+        "/liquidations/heatmap-timeseries",
+        symbol="ETHUSDT",
+        time_window="48h",
+        interval="1h",
+        format="grid",
+    ).json()
+    for row in found["data"]["price_candlesticks"]:
+        row[0] += 3600  # candles are named by their open, but the column is the book at their end
+    return {"code": "0", "data": found["data"]}
+
+
+def validate(*arguments: str, symbol: str = "ETHUSDT") -> str:
+    output = io.StringIO()
+    call_command("validate_vs_coinglass", "--symbol", symbol, *arguments, stdout=output)
+    return output.getvalue()
+
+
+def saved(folder: Path, answer: dict[str, Any], name: str) -> str:
+    path = folder / name
+    path.write_text(json.dumps(answer))
+    return str(path)
+
+
+def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
+    for number in range(3):
+        answer["data"]["liquidation_leverage_data"][0][2] += number  # three files that differ
+        output = validate("--json", saved(folder, answer, f"{number}.json"))
+        assert "passed" in output
+        assert "hit_rate: 1.00" in output
+    assert "ETHUSDT: approved: the newest 3 runs passed" in output
+    lines = check.runs_file().read_text().splitlines()
+    assert [json.loads(line)["hit_rate"] for line in lines] == [1.0, 1.0, 1.0]
+    summary = validate("--summary")
+    assert "ETHUSDT: 3 runs, approved" in summary
+    assert "hit_rate: mean 1.00, min 1.00, max 1.00" in summary
+
+
+def test_the_same_file_counts_once(answer, folder):
+    for _ in range(3):
+        output = validate("--json", saved(folder, answer, "one.json"))
+    assert "no_reference: 1 of 3 passing runs" in output
+
+
+def test_a_random_map_fails_and_says_so_beside_its_chance(answer, folder):
+    rows = np.array(answer["data"]["liquidation_leverage_data"])
+    levels = np.random.default_rng(1).permutation(len(answer["data"]["y_axis"]))
+    rows[:, 1] = levels[rows[:, 1].astype(int)]
+    answer["data"]["liquidation_leverage_data"] = rows.tolist()
+    with pytest.raises(CommandError, match="1 of 1 failed"):
+        validate("--json", saved(folder, answer, "random.json"))
+    (run,) = check.kept_runs()
+    assert not run["passed"]
+    assert run["price_level_overlap"] < 0.3
+    assert any("over uniform" in reason for reason in run["reasons"])
+
+
+def test_a_window_outside_of_our_data_says_what_we_cover(answer, folder):
+    for row in answer["data"]["price_candlesticks"]:
+        row[0] += 30 * 86_400
+    with pytest.raises(CommandError):
+        validate("--json", saved(folder, answer, "later.json"))
+    (run,) = check.kept_runs()
+    assert "data covers 2024-10-31T00:00:00Z to 2024-11-04T00:00:00Z" in run["unreadable"]
+
+
+def test_what_cannot_be_read_is_kept_with_its_reason(api, folder):
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "ETHUSDT_model1_24h.png").write_text("no picture")
+    with pytest.raises(CommandError, match="1 of 1 failed"):
+        validate("--screenshot-dir", str(folder / "pictures"))
+    (run,) = check.kept_runs()
+    with pytest.raises(Unreadable) as expected:
+        read_screenshot(b"no picture")
+    assert run["unreadable"] == expected.value.reason
+
+
+def test_a_file_of_another_symbol_is_refused(api, folder):
+    with pytest.raises(CommandError):
+        validate("--json", saved(folder, {}, "BTCUSDT_24h.json"))
+    assert "name says BTCUSDT, but ETHUSDT was given" in check.kept_runs()[0]["unreadable"]
+
+
+@pytest.mark.real_data
+def test_real_pictures_are_read_and_compared_as_far_as_our_data_go(api, real_data):
+    """They are of October 2025, which is not loaded; the coin BTC in their names is BTCUSDT's."""
+    with pytest.raises(CommandError, match="3 of 3 failed"):
+        validate(
+            "--screenshot-dir", str(real_data / "coinglass"), "--time-zone", "UTC", symbol="BTCUSDT"
+        )
+    reasons = {run["file"]: run["unreadable"] for run in check.kept_runs()}
+    assert "liquidation map" in reasons["BTCUSDT_binance_liquidation_map_30d_2025-10-28.png"]
+    assert "We have no data for BTCUSDT" in reasons["BTC_model1_24h_2025-10-28.png"]
+    assert "The columns have no times" in reasons["BTC_model3_2w_2025-10-28.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "no reference: give --screenshot-dir or --json"),
+        (["--screenshot-dir", "/nowhere"], "/nowhere is no folder"),
+        (["--json", "/nowhere.json"], "/nowhere.json: No such file"),
+        (["--summary"], "no runs in"),
+    ],
+)
+def test_no_reference_never_passes(api, arguments, reason):
+    with pytest.raises(CommandError, match=reason):
+        validate(*arguments)
+
+
+def test_an_empty_folder_is_no_reference(api, folder):
+    with pytest.raises(CommandError, match="holds no PNG or JPEG"):
+        validate("--screenshot-dir", str(folder))
+
+
+def test_an_unknown_symbol_is_named(api):
+    with pytest.raises(CommandError, match="NOPEUSDT is not registered"):
+        validate("--json", "x", symbol="NOPEUSDT")

@@ -1,0 +1,43 @@
+"""A heatmap of the outside world, as the validation compares it with ours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Unreadable(Exception):
+    """A file that can't be read as a heatmap; the text says what is wrong and what to do."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A liquidation heatmap by another source.
+
+    `source`: "screenshot" or "api". `range`: its window, such as "24h". `times`: ms UTC [T], the
+    instant of each column; empty where the picture does not say them. `prices`: the buckets' lower
+    edges [B], ascending, `bin_size` apart. `intensity`: USD [B, T], NaN where something covers the
+    map. Of a screenshot a bucket is one row of pixels and a column one column of pixels: each holds
+    the value of the cell it shows, so that neighbours repeat it and must not be added up.
+    `maximum_usd`: what the highest colour stands for. `price_fit_residual_px`: how far the worst
+    tick lies from the straight line through all of them. `remarks`: what limits the reading.
+    """
+
+    source: str
+    symbol: str
+    model: int | None
+    range: str
+    times: IntArray
+    prices: FloatArray
+    bin_size: float
+    intensity: FloatArray
+    maximum_usd: float | None
+    remarks: tuple[str, ...]
+    price_fit_residual_px: float | None

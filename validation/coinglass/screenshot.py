@@ -1,0 +1,290 @@
+"""A picture of Coinglass's liquidation heatmap page, read as a heatmap."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeVar
+
+import numpy as np
+
+from validation.coinglass.axes import (
+    LARGEST_RESIDUAL_PX,
+    Line,
+    TimeTick,
+    fit_line,
+    local_instants,
+    parse_number,
+    read_price_axis,
+    read_time_ticks,
+)
+from validation.coinglass.colours import Layout, find_layout, page_colour, read_intensity
+from validation.coinglass.files import Limits, Pixels, decode_picture
+from validation.coinglass.names import base_coin, parse_range, range_hours
+from validation.coinglass.reference import FloatArray, IntArray, Reference, Unreadable
+from validation.coinglass.text import Box, Word, read_words
+
+DEFAULT_LIMITS = Limits()
+HEAD = 0.25  # of the picture's height: where a title is looked for when no chart was found
+LABEL_REACH = 45  # px above and below the colour bar
+TIME_LABEL_LINES = 5
+LONGER_THAN_RANGE = 1.1
+MUCH_COVERED = 0.1
+T = TypeVar("T")
+NO_TIMES: IntArray = np.zeros(0, dtype=np.int64)
+
+_HEATMAP = re.compile(
+    r"(?:^|\s)([A-Z0-9]{1,15}?)(/[A-Z]{3,5})?\s*Liquidation\s*Heat\s*map", re.ASCII
+)
+_MAP = re.compile(r"Liquidation\s*Map", re.IGNORECASE)
+_MODEL = re.compile(r"Model\s*([123])\b", re.IGNORECASE)
+_THRESHOLD = re.compile(r"Threshold\s*=?\s*([0-9.]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Title:
+    """What the page says above the chart; None for what it does not say. `symbol` is a coin where
+    the map is of all exchanges together."""
+
+    symbol: str | None
+    model: int | None
+    range: str | None
+    threshold: str | None
+
+
+def read_screenshot(
+    content: bytes,
+    *,
+    symbol: str | None = None,
+    model: int | None = None,
+    range: str | None = None,
+    time_zone: tzinfo | None = None,
+    taken_at: datetime | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Reference:
+    """The heatmap in a PNG or JPEG. Raises Unreadable, with the reason, for whatever it is not.
+
+    `symbol`, `model` and `range` are checked against the page's title and complete it.
+    `time_zone`: that of the browser, which no picture shows; without it there are no times.
+    `taken_at`: needed where the time axis shows the day of the month only.
+    """
+    picture = decode_picture(content, limits)
+    background = page_colour(picture)
+    layout, head = _layout_and_head(picture, background)
+    title = _read_title(head)
+    symbol = _agreed_symbol(symbol, title.symbol)
+    model = _agreed("model", model, title.model)
+    range = _agreed_range(range, title.range)
+    price_axis, text_height = _price_axis(picture, layout)
+    low, high = _colour_scale(picture, layout)
+    shares, clear = read_intensity(picture, layout)
+    layout = replace(layout, plot=clear)
+    times, time_remarks = _times(picture, layout, text_height, range, time_zone, taken_at)
+    prices = price_axis.at(layout.plot.bottom - np.arange(layout.plot.height, dtype=np.float64))
+    if prices[0] <= 0:
+        raise Unreadable(f"The price axis reaches {prices[0]:g}, below zero.")
+    return Reference(
+        source="screenshot",
+        symbol=symbol,
+        model=model,
+        range=range,
+        times=times,
+        prices=prices,
+        bin_size=-price_axis.slope,
+        intensity=low + (high - low) * shares[::-1],
+        maximum_usd=high,
+        remarks=(
+            *_title_remarks(title, symbol, model),
+            *time_remarks,
+            *_cover_remarks(shares),
+        ),
+        price_fit_residual_px=price_axis.residual_px,
+    )
+
+
+def _layout_and_head(picture: Pixels, background: FloatArray) -> tuple[Layout, list[Word]]:
+    """Where the chart is, and the words above it. A liquidation map is refused by its name."""
+    height, width = picture.shape[:2]
+    missing: Unreadable | None = None
+    layout: Layout | None = None
+    try:
+        layout = find_layout(picture, background)
+    except Unreadable as error:
+        missing = error
+    bottom = layout.plot.top - 2 if layout else round(HEAD * height)
+    head = read_words(picture, Box(0, 0, width, max(bottom, 0)), background)
+    if any(_MAP.search(word.text) for word in head):
+        raise Unreadable(
+            "The picture shows Coinglass's liquidation map (bars over prices), not its liquidation "
+            "heatmap; take the picture on the heatmap's page."
+        )
+    if layout is None:
+        raise missing or Unreadable("No chart found.")
+    return layout, head
+
+
+def _read_title(head: Sequence[Word]) -> Title:
+    texts = [word.text for word in head]
+    heatmap = next((m for text in texts if (m := _HEATMAP.search(text))), None)
+    return Title(
+        symbol=(heatmap[1] + (heatmap[2] or "")).replace("/", "") if heatmap else None,
+        model=_only(int(m[1]) for text in texts if (m := _MODEL.search(text))),
+        range=_only(found for text in texts if (found := parse_range(text))),
+        threshold=_only(m[1] for text in texts if (m := _THRESHOLD.search(text))),
+    )
+
+
+def _only(found: Iterable[T]) -> T | None:
+    """The value if there is exactly one."""
+    values = set(found)
+    return values.pop() if len(values) == 1 else None
+
+
+def _agreed_symbol(given: str | None, shown: str | None) -> str:
+    if given is None and shown is None:
+        raise Unreadable("The title does not say the symbol; give it, or name the file after it.")
+    if given is None or shown is None:
+        return (given or shown or "").upper()
+    coin_only = base_coin(shown) == shown
+    if (base_coin(given) if coin_only else given.upper()) != shown:
+        raise Unreadable(f"The title says {shown}, but {given} was given; correct the symbol.")
+    return given.upper()
+
+
+def _agreed(name: str, given: int | None, shown: int | None) -> int | None:
+    if given is not None and shown is not None and given != shown:
+        raise Unreadable(f"The page says {name} {shown}, but {given} was given; correct it.")
+    return shown if given is None else given
+
+
+def _agreed_range(given: str | None, shown: str | None) -> str:
+    if given is None and shown is None:
+        raise Unreadable("The page does not say its range; give it, such as 24h.")
+    if given is not None and range_hours(given) is None:
+        raise Unreadable(f"{given} is no range; write it as 24h, 7d or 2w.")
+    if given is not None and shown is not None and range_hours(given) != range_hours(shown):
+        raise Unreadable(f"The page's range is {shown}, but {given} was given; correct the range.")
+    return given or shown or ""
+
+
+def _price_axis(picture: Pixels, layout: Layout) -> tuple[Line, int]:
+    """The axis right of the plot, and the height of its text."""
+    plot, width = layout.plot, picture.shape[1]
+    region = Box(plot.right + 2, max(plot.top - 20, 0), width, plot.bottom + 20)
+    if region.width < 10:
+        raise Unreadable("The price axis right of the plot is cut off; take a wider picture.")
+    words = [
+        word
+        for word in read_words(picture, region, layout.background)
+        if abs(word.box.y - plot.y) < plot.height / 2 + word.box.height / 2
+    ]
+    axis = read_price_axis(words)
+    return axis, max(word.box.height for word in words)
+
+
+def _colour_scale(picture: Pixels, layout: Layout) -> tuple[float, float]:
+    """USD of the bar's low and high end, as printed below and above it."""
+    bar, left, right = layout.bar, 0, layout.plot.left - 2
+    above = Box(left, max(bar.top - LABEL_REACH, 0), right, bar.top - 2)
+    below = Box(left, bar.bottom + 2, right, min(bar.bottom + LABEL_REACH, picture.shape[0]))
+    ends = []
+    for name, region in (("low", below), ("high", above)):
+        numbers = [
+            number
+            for word in read_words(picture, region, layout.background)
+            if abs(word.box.x - bar.x) < bar.width
+            and (number := parse_number(word.text)) is not None
+        ]
+        if len(numbers) != 1:
+            raise Unreadable(
+                f"The number at the {name} end of the colour bar could not be read; take the "
+                "picture with the whole bar."
+            )
+        ends.append(numbers[0])
+    if ends[0] >= ends[1]:
+        raise Unreadable(f"The colour bar runs from {ends[0]:g} to {ends[1]:g}.")
+    return ends[0], ends[1]
+
+
+def _times(
+    picture: Pixels,
+    layout: Layout,
+    text_height: int,
+    range: str,
+    time_zone: tzinfo | None,
+    taken_at: datetime | None,
+) -> tuple[IntArray, tuple[str, ...]]:
+    """The columns' instants, or none with the reason among the remarks."""
+    plot = layout.plot
+    bottom = min(plot.bottom + 2 + TIME_LABEL_LINES * text_height, picture.shape[0])
+    below = Box(0, plot.bottom + 2, picture.shape[1], bottom)
+    ticks = read_time_ticks(read_words(picture, below, layout.background))
+    local = local_instants(ticks, taken_at)
+    if local is None:
+        return NO_TIMES, (
+            "The time axis shows days of a month without the month, and when the picture was taken "
+            "was not stated: the columns have no times.",
+        )
+    try:
+        line = _time_line(ticks, local, time_zone)
+    except ValueError:
+        return NO_TIMES, ("The time axis could not be read: the columns have no times.",)
+    columns = line.at(plot.left + 0.5 + np.arange(plot.width, dtype=np.float64))
+    hours = (columns[-1] - columns[0]) / 3_600_000
+    if hours > LONGER_THAN_RANGE * (range_hours(range) or 0):
+        raise Unreadable(f"The time axis spans {hours:.0f} hours, more than the range {range}.")
+    if line.residual_px > LARGEST_RESIDUAL_PX:
+        return NO_TIMES, (
+            f"The time ticks lie up to {line.residual_px:.1f} px off a straight line (columns are "
+            "missing, or the clocks changed): the columns have no times.",
+        )
+    if time_zone is None:
+        return NO_TIMES, (
+            f"The last column is of {local[-1]:%Y-%m-%d} or a little later in the browser's time "
+            "zone, which was not stated: the columns have no times.",
+        )
+    return np.rint(columns).astype(np.int64), (f"Times as of the stated time zone {time_zone}.",)
+
+
+def _time_line(
+    ticks: Sequence[TimeTick], local: Sequence[datetime], time_zone: tzinfo | None
+) -> Line:
+    """ms over pixels: of UTC with a time zone, else of the clock on the picture."""
+    epoch = datetime(1970, 1, 1, tzinfo=time_zone and UTC)
+    instants = [instant.replace(tzinfo=time_zone) - epoch for instant in local]
+    milliseconds = [instant / timedelta(milliseconds=1) for instant in instants]
+    return fit_line([tick.x for tick in ticks], milliseconds)
+
+
+def _title_remarks(title: Title, symbol: str, model: int | None) -> tuple[str, ...]:
+    remarks = []
+    if title.symbol is None:
+        remarks.append(f"The title does not say the symbol; {symbol} was given.")
+    elif base_coin(title.symbol) == title.symbol:
+        remarks.append(
+            f"The title names the coin {title.symbol}: a map of all exchanges together, not of one "
+            "contract."
+        )
+    if title.range is None:
+        remarks.append("The page does not show its range; the given one was taken.")
+    if title.model is None:
+        remarks.append(
+            "The page does not show the model"
+            + ("." if model is None else f"; model {model} was given.")
+        )
+    if title.threshold is not None:
+        remarks.append(
+            f"The page's liquidity threshold stood at {title.threshold}. Coinglass does not say "
+            "what it does: the highest colour may stand for its number or more."
+        )
+    return tuple(remarks)
+
+
+def _cover_remarks(shares: FloatArray) -> tuple[str, ...]:
+    covered = float(np.isnan(shares[:, -1]).mean())
+    if covered < MUCH_COVERED:
+        return ()
+    return (
+        f"{covered:.0%} of the last column is covered, or blurred by scaling or JPEG, and left "
+        "out; a PNG as the browser saves it shows more.",
+    )

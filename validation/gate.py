@@ -1,0 +1,97 @@
+"""The approval gate: when a symbol counts as compared with the outside world."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+
+
+class Verdict(StrEnum):
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    NO_REFERENCE = "no_reference"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a run must exceed, how many runs must, and for how long an approval holds."""
+
+    hit_rate: float = 0.60
+    price_level_overlap: float = 0.70
+    runs: int = 3
+    valid_days: int = 30
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """What a run found. `lift_low`: by "figure over null model", the lower bound of the lift.
+
+    `unreadable`: why its reference could not be read; then the figures do not count.
+    """
+
+    at: datetime
+    hit_rate: float = float("nan")
+    price_level_overlap: float = float("nan")
+    lift_low: Mapping[str, float] | None = None
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict with its reasons; `until` is when an approval ends."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    until: datetime | None = None
+
+
+def decide(policy: Policy, runs: Sequence[RunFigures], now: datetime) -> Decision:
+    """The verdict on a symbol from its runs, in any order.
+
+    The newest readable run decides: if it falls short, the symbol is rejected whatever was before.
+    An approval needs the newest `policy.runs` readable runs to pass, all within `valid_days`, and
+    ends so many days after the newest. No reference, or none that could be read, approves nothing.
+    """
+    oldest = now - timedelta(days=policy.valid_days)
+    recent = sorted((run for run in runs if run.at > oldest), key=lambda run: run.at, reverse=True)
+    readable = [run for run in recent if not run.unreadable]
+    if not readable:
+        reasons = [f"no reference within {policy.valid_days} days"]
+        reasons += [f"{run.at:%Y-%m-%d %H:%M}: {run.unreadable}" for run in recent]
+        return Decision(Verdict.NO_REFERENCE, tuple(reasons))
+    counted = readable[: policy.runs]
+    short = [
+        f"{run.at:%Y-%m-%d %H:%M}: {why}" for run in counted for why in shortfalls(policy, run)
+    ]
+    if short:
+        return Decision(Verdict.REJECTED, tuple(short))
+    if len(counted) < policy.runs:
+        return Decision(
+            Verdict.NO_REFERENCE,
+            (f"{len(counted)} of {policy.runs} passing runs within {policy.valid_days} days",),
+        )
+    until = counted[0].at + timedelta(days=policy.valid_days)
+    return Decision(Verdict.APPROVED, (f"the newest {policy.runs} runs passed",), until)
+
+
+def shortfalls(policy: Policy, run: RunFigures) -> list[str]:
+    """Why a run does not pass; empty where it does. What is not known (NaN) does not pass."""
+    found = [
+        f"{name} {value:.2f}, more than {least:.2f} is needed"
+        for name, value, least in (
+            ("hit rate", run.hit_rate, policy.hit_rate),
+            ("price level overlap", run.price_level_overlap, policy.price_level_overlap),
+        )
+        if not value > least
+    ]
+    if not run.lift_low:
+        return [*found, "not compared with any null model"]
+    return found + [
+        f"no better than chance: the lift of {name} is not known"
+        if np.isnan(low)
+        else f"no better than chance: the lift of {name} may be {low:+.2f}"
+        for name, low in run.lift_low.items()
+        if not low > 0
+    ]
