@@ -300,7 +300,7 @@ class SymbolAdmin(ModelAdmin):
         cancelled = counted(_unfinished_jobs(symbol).count(), "job")
         text = f"disabled, {cancelled} cancelled"
         try:
-            removed = rollback.roll_back(symbol)
+            removed = rollback.roll_back(symbol).rows
         except IngestionError as error:
             text += f", but its rows are still there: {error}"
             self.log_change(request, symbol, f"Roll back failed: {text}")

@@ -3,11 +3,14 @@
 from ingestion.lake import read
 from ingestion.lake.connection import Lake, LakeConfig, configure, reader, write_lock, writer
 from ingestion.lake.maintain import free_disk, merge_small_files
-from ingestion.lake.remove import remove_symbol
+from ingestion.lake.remove import ALL_DAYS, Days, Removal, remove_symbol
 
 __all__ = [
+    "ALL_DAYS",
+    "Days",
     "Lake",
     "LakeConfig",
+    "Removal",
     "configure",
     "free_disk",
     "merge_small_files",

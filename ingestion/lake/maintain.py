@@ -36,10 +36,19 @@ def free_disk(lake: Lake, undo_days: int) -> None:
     """
     cursor = lake.cursor()
     with write_lock(lake.config):
-        cursor.execute(
-            "CALL ducklake_expire_snapshots('lake', "
-            f"older_than => now()::TIMESTAMP - to_days({int(undo_days)}))"
-        )
+        # A state is as old as the one that followed it: what a roll back of today removed may
+        # have been the newest for a year, and has to be there to be undone tomorrow.
+        outdated = cursor.execute(
+            """
+            SELECT list(snapshot_id) FROM (
+                SELECT snapshot_id, lead(snapshot_time) OVER (ORDER BY snapshot_id) AS left_at
+                FROM ducklake_snapshots('lake'))
+            WHERE left_at < now() - to_days(?)
+            """,
+            [undo_days],
+        ).fetchone()
+        if outdated and outdated[0]:
+            cursor.execute(f"CALL ducklake_expire_snapshots('lake', versions => {outdated[0]})")
         for function in ("ducklake_cleanup_old_files", "ducklake_delete_orphaned_files"):
             cursor.execute(
                 f"CALL {function}('lake', older_than => now()::TIMESTAMP - INTERVAL 1 DAY)"

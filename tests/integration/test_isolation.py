@@ -65,7 +65,7 @@ def test_loading_reloading_and_rolling_back_one_symbol_touches_no_other(
     assert [everything_of(name, lake) for name in others] == before
     jobs.cancel(job_of("ETHUSDT", tmp_path))
     removed = rollback.roll_back(Symbol.objects.get(name="ETHUSDT"))
-    assert set(removed) == {"aggtrades_history", "klines_5m_history", "open_interest_history"}
+    assert set(removed.rows) == {"aggtrades_history", "klines_5m_history", "open_interest_history"}
     assert [everything_of(name, lake) for name in others] == before
     free_disk(writer(), 7)
     assert [everything_of(name, lake) for name in others] == before

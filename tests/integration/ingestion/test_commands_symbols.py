@@ -103,6 +103,17 @@ def test_rolling_back_says_what_goes_and_leaves_the_others(folder: Path) -> None
     assert waiting.state == RunState.CANCELLED
 
 
+def test_rolling_back_some_days_leaves_the_symbol_served(folder: Path) -> None:
+    load(folder)
+    said("enable_symbol", "ETHUSDT")
+    text = said("rollback_symbol", "ETHUSDT", "--start-date", str(LAST), "--yes")
+    assert "removes 96 rows" in text
+    assert "ETHUSDT is enabled and 96 rows are removed" in text
+    assert candles("ETHUSDT") == 480
+    with pytest.raises(CommandError, match="comes before"):
+        said("rollback_symbol", "ETHUSDT", f"--start-date={LAST}", f"--end-date={FIRST}")
+
+
 def test_rolling_back_asks_a_person_and_nobody_else(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
