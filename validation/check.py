@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 from django.conf import settings
 
+from heatmap.api.bodies import iso
 from heatmap.brackets import brackets_of
 from heatmap.build import MODELS, HeatmapRequest, Result, build_heatmap, columns_of
 from heatmap.history import History, history_of
@@ -212,4 +213,4 @@ def _described(symbol: str, file: File, now: datetime) -> dict[str, Any]:
 
 
 def _iso(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return iso(milliseconds // 1000 * 1000)  # to the second

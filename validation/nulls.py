@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from validation.metrics import DEFAULT_TOLERANCE, Figures, FloatArray, Grid, compare
+from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare
 
 DRAWS = 200
 BOOTSTRAPS = 1000
@@ -108,12 +108,12 @@ def lifts(
     if not columns:
         raise ValueError("no columns to compare")
     random = np.random.default_rng(seed)
-    ours = [_values(_compare(column, column.ours, tolerance)) for column in columns]
+    ours = [_compare(column, column.ours, tolerance) for column in columns]
     found = {}
     for name, model in NULL_MODELS.items():
         chance = [
             [
-                _values(_compare(column, model(column, random), tolerance))
+                _compare(column, model(column, random), tolerance)
                 for _ in range(-(-draws // len(columns)))
             ]
             for column in columns
@@ -144,12 +144,8 @@ def _lift(ours: FloatArray, chance: FloatArray, sign: float, random: Generator) 
     return Lift(float(ours.mean()), float(chance.mean()), lift, low, high)
 
 
-def _compare(column: Column, profile: FloatArray, tolerance: float) -> Figures:
-    return compare(column.grid, column.reference, profile, column.price, tolerance)
-
-
-def _values(figures: Figures) -> dict[str, float]:
-    return asdict(figures)
+def _compare(column: Column, profile: FloatArray, tolerance: float) -> dict[str, float]:
+    return asdict(compare(column.grid, column.reference, profile, column.price, tolerance))
 
 
 def _middles(grid: Grid) -> FloatArray:

@@ -33,12 +33,11 @@ def api(db: None, loaded: None) -> Iterator[Callable[..., Any]]:
     from django.test import Client
 
     from heatmap.api import markets
-    from tests.contract.market import TICKS, ensure_brackets, register
+    from tests.contract.market import TICKS, register
 
     for name in TICKS:
         register(name)
     register("DOTUSDT", enabled=False)
-    ensure_brackets()
     caches["answers"].clear()
     markets.forget()
     client = Client()

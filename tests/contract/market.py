@@ -1,12 +1,10 @@
 """A small market for the session's lake, and what the tests ask of the API's answers."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from heatmap import brackets
-from heatmap.models import BracketTable
 from ingestion import jobs, load
 from ingestion.models import IngestionJob, Symbol
 from liqheat_project.lib.runs import RunState
@@ -50,14 +48,6 @@ def load_files(
     load.run_here(job, lambda job: None)
     job.refresh_from_db()
     assert job.state == RunState.SUCCEEDED, job.error
-
-
-def ensure_brackets() -> None:
-    """Tests that empty the database take the built-in brackets with them."""
-    if not BracketTable.objects.exists():
-        file = Path(brackets.__file__).with_name("data") / "brackets.csv"
-        tables, _ = brackets.read_file(file.read_bytes(), datetime(2026, 5, 1, tzinfo=UTC))
-        brackets.store(tables, "built in")
 
 
 def reason(response: Any, status: int, attribute: str | None) -> str:

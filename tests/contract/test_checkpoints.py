@@ -105,10 +105,8 @@ def test_an_instant_is_the_same_through_every_window_of_real_data(
     from django.test import Client
 
     from heatmap.api import markets
-    from tests.contract.market import ensure_brackets
 
     settings.VAR_DIR = tmp_path
-    ensure_brackets()
     archive = real_data / "archive"
     days = {"start": date(2025, 12, 1), "end": date(2026, 1, 28)}
     load_files(archive, "BTCUSDT", "klines 5m", "metrics", **days)
