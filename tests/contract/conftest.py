@@ -19,11 +19,15 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def loaded(archive: Path, django_db_setup: None, django_db_blocker: Any) -> None:
-    """The market is in the session's lake."""
+    """The market is in the session's lake. Django's tables are left as the migrations made them:
+    what is committed here would be seen by every other test."""
+    from django.core.management import call_command
+
     from tests.contract.market import load_all
 
     with django_db_blocker.unblock():
         load_all(archive)
+        call_command("flush", interactive=False, verbosity=0)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestion import jobs, load
-from ingestion.models import IngestionJob, Symbol
+from ingestion.models import Symbol
 from liqheat_project.lib.runs import RunState
 from validation.synthetic.archive import write_archive
 from validation.synthetic.market import simulate_market
@@ -29,7 +29,6 @@ def load_all(folder: Path) -> None:
     load_files(folder, "BTCUSDT", "klines 15m", "metrics")
     load_files(folder, "ETHUSDT", "klines 5m", "klines 15m", "metrics")
     load_files(folder, "ETHUSDT", "klines 1m", start=LAST)
-    IngestionJob.objects.all().delete()
 
 
 def register(name: str, enabled: bool = True) -> Symbol:
