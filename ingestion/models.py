@@ -1,9 +1,10 @@
-"""Symbols, ingestion jobs and their chunks."""
+"""Symbols, ingestion jobs and their chunks; the audit log; the state of the collectors."""
 
 import uuid
 from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Sum
@@ -178,3 +179,72 @@ class Chunk(models.Model):
         return Chunk.objects.filter(
             pk=self.pk, lease_token=token, state=ChunkState.RUNNING
         ).exists()
+
+
+class SymbolEvent(models.Model):
+    """A line of the audit log: who did what to a symbol, and with what counts. Never changed."""
+
+    class Act(models.TextChoices):
+        ENABLED = "enabled", "Enabled"
+        DISABLED = "disabled", "Disabled"
+        ROLLED_BACK = "rolled_back", "Rolled back"
+        ROLL_BACK_UNDONE = "roll_back_undone", "Roll back undone"
+        APPROVED = "approved", "Approved"
+        APPROVAL_WITHDRAWN = "approval_withdrawn", "Approval withdrawn"
+        POLICY_CHANGED = "policy_changed", "Approval policy changed"
+
+    symbol = models.CharField(
+        max_length=30,
+        blank=True,
+        db_index=True,
+        help_text="its name, which outlives its row; blank for what concerns all",
+    )
+    act = models.CharField(max_length=20, choices=Act.choices)
+    text = models.TextField(blank=True)
+    counts = models.JSONField(default=dict, help_text="such as rows removed by table")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        help_text="blank when it was done from the shell or by the program itself",
+    )
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name = "audit log entry"
+        verbose_name_plural = "audit log"
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.get_act_display().lower()}".strip()
+
+
+class CollectorState(models.Model):
+    """How a collector that runs by itself is doing."""
+
+    class Collector(models.TextChoices):
+        OPEN_INTEREST = "open_interest", "Open interest"
+        CANDLES = "candles", "Candles"
+        LIQUIDATIONS = "liquidations", "Liquidations"
+        ARCHIVE_SYNC = "archive_sync", "Daily archive files"
+        CHECKSUMS = "checksums", "Checksums of the archive"
+
+    collector = models.CharField(max_length=20, choices=Collector.choices)
+    symbol = models.CharField(max_length=30, blank=True, help_text="blank where it serves all")
+    last_success = models.DateTimeField(null=True, blank=True)
+    last_error_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True, help_text="kept after a success, until the next one")
+    errors_in_a_row = models.PositiveIntegerField(default=0)
+    next_run = models.DateTimeField(null=True, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["collector", "symbol"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collector", "symbol"], name="one_state_per_collector_and_symbol"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_collector_display()} {self.symbol}".strip()

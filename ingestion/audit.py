@@ -1,0 +1,20 @@
+"""The audit log's one writer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingestion.models import SymbolEvent
+
+
+def record(
+    act: SymbolEvent.Act,
+    symbol: str = "",
+    text: str = "",
+    by: Any = None,
+    counts: Mapping[str, int] | None = None,
+) -> SymbolEvent:
+    """Append a line: `symbol` is a name, blank for what concerns all; `by` is a user, or None for
+    the shell and the program itself; `counts` are such as rows by table."""
+    return SymbolEvent.objects.create(
+        act=act, symbol=symbol, text=text, by=by, counts=dict(counts or {})
+    )

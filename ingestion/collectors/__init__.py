@@ -1,0 +1,1 @@
+"""What runs by itself for every enabled symbol, one module a collector."""

@@ -1,0 +1,53 @@
+"""The collectors' accounts of themselves."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+
+from ingestion.models import CollectorState
+
+
+def succeeded(
+    collector: CollectorState.Collector,
+    symbol: str = "",
+    next_run: datetime | None = None,
+    **details: Any,
+) -> None:
+    """A run went well. `details` are kept until the next success."""
+    CollectorState.objects.update_or_create(
+        collector=collector,
+        symbol=symbol,
+        defaults={
+            "last_success": timezone.now(),
+            "errors_in_a_row": 0,
+            "next_run": next_run,
+            "details": details,
+        },
+    )
+
+
+def failed(
+    collector: CollectorState.Collector,
+    reason: str,
+    symbol: str = "",
+    next_run: datetime | None = None,
+) -> None:
+    """A run failed for a reason that a person can act on."""
+    CollectorState.objects.update_or_create(
+        collector=collector,
+        symbol=symbol,
+        defaults={
+            "last_error": reason,
+            "last_error_at": timezone.now(),
+            "errors_in_a_row": F("errors_in_a_row") + 1,
+            "next_run": next_run,
+        },
+        create_defaults={
+            "last_error": reason,
+            "last_error_at": timezone.now(),
+            "errors_in_a_row": 1,
+            "next_run": next_run,
+        },
+    )
