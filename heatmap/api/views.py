@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -32,8 +33,8 @@ from heatmap.build import (
     build_map,
     columns_of,
 )
+from heatmap.supported_pairs import supported_pairs
 from ingestion.lake import read
-from ingestion.models import Symbol
 
 Cursor = duckdb.DuckDBPyConnection
 Parameters = dict[str, Any]
@@ -152,9 +153,7 @@ class DateRangeView(MarketView):
 class SymbolsView(APIView):
     def get(self, request: Request) -> HttpResponse:
         _parsed(Query, request)
-        with read.snapshot() as cursor:
-            ranges = read.candle_ranges(cursor)
-        body = bodies.symbols_body(Symbol.objects.all(), ranges)
+        body = bodies.symbols_body(supported_pairs(timezone.now()))
         return HttpResponse(body, content_type=JSON, headers={"Cache-Control": CACHE_CONTROL})
 
 
