@@ -30,6 +30,11 @@ def iso(instant_ms: int) -> str:
     return text.replace(".000", "").replace("+00:00", "Z")
 
 
+def iso_or_none(instant: datetime | None) -> str | None:
+    """The same of a datetime."""
+    return None if instant is None else iso(round(instant.timestamp() * 1000))
+
+
 def heatmap_meta(
     request: HeatmapRequest,
     columns: Columns,
@@ -354,8 +359,8 @@ def _pair(pair: Pair) -> dict[str, Any]:
     validation = {
         "state": pair.outcome,
         "hit_rate": symbol.hit_rate,
-        "validated_at": _instant(symbol.validated_at),
-        "approved_until": _instant(symbol.approved_until),
+        "validated_at": iso_or_none(symbol.validated_at),
+        "approved_until": iso_or_none(symbol.approved_until),
     }
     return {
         "symbol": symbol.name,
@@ -363,11 +368,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "status": pair.state,
         "tick_size": float(symbol.tick_size),
         "validation": validation if pair.outcome else None,
-        "coverage": {"data_start": _instant(pair.start), "data_end": _instant(pair.end)},
+        "coverage": {"data_start": iso_or_none(pair.start), "data_end": iso_or_none(pair.end)},
         "note": symbol.note,
         "text": dict(zip(("symbol", "status", "validation", "coverage"), pair.cells, strict=True)),
     }
-
-
-def _instant(instant: datetime | None) -> str | None:
-    return None if instant is None else iso(round(instant.timestamp() * 1000))

@@ -238,8 +238,11 @@ class DateRange(serializers.Serializer):
     candles = ComputedFrom(many=True, help_text="the candles that heatmaps are computed from")
 
 
+OUTCOMES = ["approved", "expired", "rejected", "no_reference"]
+
+
 class Validation(serializers.Serializer):
-    state = serializers.ChoiceField(["approved", "expired", "rejected", "no_reference"])
+    state = serializers.ChoiceField(OUTCOMES)
     hit_rate = serializers.FloatField(
         allow_null=True, help_text="of the newest reference that could be compared"
     )
@@ -309,11 +312,12 @@ ERRORS: dict[Any, Any] = {
         attr=None,
     ),
 }
+NAME = r"^[A-Z0-9_]{2,30}$"
 SYMBOL = OpenApiParameter(
     "symbol",
     required=True,
     description="as Binance writes it",
-    pattern=r"^[A-Z0-9_]{2,30}$",
+    pattern=NAME,
     examples=[OpenApiExample(name, value=name) for name in ("BTCUSDT", "ETHUSDT")],
 )
 

@@ -23,6 +23,7 @@ from heatmap.api.parameters import (
     MapQuery,
     Query,
     SymbolQuery,
+    parsed,
 )
 from heatmap.build import (
     MODELS,
@@ -46,7 +47,7 @@ class MarketView(APIView):
     query: type[Query] = SymbolQuery
 
     def get(self, request: Request) -> HttpResponse:
-        query = _parsed(self.query, request)
+        query = parsed(self.query, request)
         found = market(query["symbol"])
 
         def compute() -> Answer:
@@ -152,15 +153,9 @@ class DateRangeView(MarketView):
 @extend_schema_view(get=schema.SYMBOLS)
 class SymbolsView(APIView):
     def get(self, request: Request) -> HttpResponse:
-        _parsed(Query, request)
+        parsed(Query, request)
         body = bodies.symbols_body(supported_pairs(timezone.now()))
         return HttpResponse(body, content_type=JSON, headers={"Cache-Control": CACHE_CONTROL})
-
-
-def _parsed(query: type[Query], request: Request) -> Parameters:
-    serializer = query(data=request.query_params.dict())
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def _heatmap_request(query: Parameters) -> HeatmapRequest:

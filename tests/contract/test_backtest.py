@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ingestion.models import Symbol
 from tests.contract.market import DAYS, FIRST, FIRST_MS, LAST, load_files, register
 from validation.backtest import run
 from validation.backtest.events import Events
+from validation.models import ValidationRun
 from validation.synthetic.market import Positions, simulate_market
 from validation.synthetic.parameters import MarketParameters
 
@@ -58,6 +60,11 @@ def test_a_capture_gives_figures_with_intervals_and_a_picture(api, capture, tmp_
         assert f"by chance ({null}): 0." in output
     assert output.count("95 % interval") == 4
     assert "had a level at their price, which had stood for" in output
+    (kept,) = ValidationRun.objects.all()
+    assert (kept.source, kept.state, kept.passed) == ("events", "succeeded", None)
+    assert kept.sha256 == sha256(capture.read_bytes()).hexdigest()
+    assert kept.figures["nulls"]["uniform"]["density_percentile"]["low"] < 1
+    assert kept.window_start < kept.window_end
     picture = tmp_path / "pictures" / "backtest-ETHUSDT.png"
     assert picture.read_bytes().startswith(b"\x89PNG\r\n")
 

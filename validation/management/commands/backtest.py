@@ -19,6 +19,7 @@ from validation.backtest.events import (
     recorded_events,
 )
 from validation.backtest.plot import plot_lifts
+from validation.backtest.record import record
 from validation.backtest.run import Backtest, Entries, NoData, backtest
 
 CHOICES = {entries.value.replace(" ", "-"): entries for entries in Entries}
@@ -52,18 +53,22 @@ class Command(BaseCommand):
         if symbol is None:
             raise CommandError(f"--symbol: {options['symbol']} is not registered.")
         path = options["events"]
-        events = self._from_file(path, symbol.name) if path else _recorded(symbol.name)
+        if path:
+            events, digest = self._from_file(path, symbol.name)
+        else:
+            events, digest = _recorded(symbol.name)
         if not len(events):
             raise CommandError(f"There is no event of {symbol.name} in {path or 'the lake'}.")
-        seed = int(sha256(b"".join(map(bytes, vars(events).values()))).hexdigest()[:8], 16)
         try:
-            found = backtest(symbol, events, CHOICES[options["entries"]], seed=seed)
+            entries = CHOICES[options["entries"]]
+            found = backtest(symbol, events, entries, seed=int(digest[:8], 16))
         except NoData as error:
             raise CommandError(str(error)) from error
         self._print(found)
         self._draw(found, options["output"] or Path(settings.VALIDATION_DIR))
+        record(symbol, found, path.name if path else "liquidation_events", digest)
 
-    def _from_file(self, path: Path, symbol: str) -> Events:
+    def _from_file(self, path: Path, symbol: str) -> tuple[Events, str]:
         try:
             with path.open("rb") as stream:
                 content = stream.read(MAX_BYTES + 1)
@@ -72,9 +77,10 @@ class Command(BaseCommand):
             raise CommandError(f"--events: {path}: {error.strerror}") from error
         except UnreadableEvents as error:
             raise CommandError(f"--events: {path}: {error}") from error
-        self.stdout.write(f"{path.name}, sha256 {sha256(content).hexdigest()}")
+        digest = sha256(content).hexdigest()
+        self.stdout.write(f"{path.name}, sha256 {digest}")
         self._print_rows(file, symbol)
-        return file.events
+        return file.events, digest
 
     def _print_rows(self, file: EventsFile, symbol: str) -> None:
         self.stdout.write(
@@ -137,9 +143,10 @@ class Command(BaseCommand):
         self.stdout.write(f"  lift by distance: {path}")
 
 
-def _recorded(symbol: str) -> Events:
+def _recorded(symbol: str) -> tuple[Events, str]:
     with read.snapshot() as cursor:
-        return recorded_events(read.liquidations(cursor, symbol))
+        events = recorded_events(read.liquidations(cursor, symbol))
+    return events, sha256(b"".join(map(bytes, vars(events).values()))).hexdigest()
 
 
 def _entries_text(found: Backtest) -> str:
