@@ -1,6 +1,6 @@
 """What the comparisons so far say of each symbol, for the API and the shell."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,11 +63,6 @@ def summarise(now: datetime, symbol: str | None = None) -> list[Summary]:
         for pair in supported_pairs(now)
         if symbol in (None, pair.symbol.name)
     ]
-
-
-def with_runs(summaries: Iterable[Summary]) -> list[Summary]:
-    """Those of symbols that were ever compared."""
-    return [summary for summary in summaries if summary.runs]
 
 
 def _summary(pair: Pair, row: Mapping[str, Any] | None) -> Summary:

@@ -101,6 +101,22 @@ def test_without_open_interest_volume_stands_for_it_only_where_it_is_asked_for(
     assert "95 % interval" in output
 
 
+def test_traded_volume_goes_on_where_the_candles_become_finer(api, truth):
+    """The last day is of 1m candles; what was opened on the days before still stands on it."""
+    last_day = FIRST_MS + (DAYS - 1) * 86_400_000
+    chosen = truth.exit_time > last_day + 3_600_000
+    events = Events(
+        truth.exit_time[chosen],
+        truth.side[chosen],
+        truth.exit_price[chosen],
+        np.ones(int(chosen.sum())),
+    )
+    symbol = Symbol.objects.get(name="ETHUSDT")
+    found = run.backtest(symbol, events, run.Entries.TRADED_VOLUME, seed=1)
+    entered = found.ranked.time - found.lead_times
+    assert np.mean(entered[np.isfinite(entered)] < last_day) > 0.2
+
+
 def test_recorded_events_are_read_from_the_lake(lake, archive, db, tmp_path, truth):
     load_files(archive, "ETHUSDT", "klines 15m", "metrics")
     with pytest.raises(CommandError, match="There is no event of ETHUSDT in the lake"):
