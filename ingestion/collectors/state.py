@@ -35,19 +35,10 @@ def failed(
     next_run: datetime | None = None,
 ) -> None:
     """A run failed for a reason that a person can act on."""
+    failure = {"last_error": reason, "last_error_at": timezone.now(), "next_run": next_run}
     CollectorState.objects.update_or_create(
         collector=collector,
         symbol=symbol,
-        defaults={
-            "last_error": reason,
-            "last_error_at": timezone.now(),
-            "errors_in_a_row": F("errors_in_a_row") + 1,
-            "next_run": next_run,
-        },
-        create_defaults={
-            "last_error": reason,
-            "last_error_at": timezone.now(),
-            "errors_in_a_row": 1,
-            "next_run": next_run,
-        },
+        defaults=failure | {"errors_in_a_row": F("errors_in_a_row") + 1},
+        create_defaults=failure | {"errors_in_a_row": 1},
     )

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from heatmap.api.answers import JSON
 from heatmap.api.schema import ERRORS, NAME, OUTCOMES
+from ingestion.models import Symbol
 from ingestion.states import SymbolState
 from liqheat_project.lib.runs import RunState
 from validation.api.parameters import OneSymbolOrAll, RunsQuery
@@ -15,7 +16,6 @@ from validation.models import ValidationRun
 FIGURES = """Every figure stands beside its chance level: what maps without knowledge reach by four
 null models, the lift over it and the 95 % interval of the lift. docs/validation.md says what each
 figure means and what it does not."""
-VERDICTS = ["approved", "rejected", "no_reference"]
 
 
 class ByChance(serializers.Serializer):
@@ -56,7 +56,7 @@ class Run(serializers.Serializer):
     figures = serializers.DictField(child=Figure(), help_text="by name")
     comparison = serializers.DictField(help_text="what was compared, and what limits it")
     verdict = serializers.ChoiceField(
-        VERDICTS, allow_null=True, help_text="the gate's on the symbol, after this run"
+        Symbol.Verdict.values, allow_null=True, help_text="the gate's on the symbol, after this run"
     )
     verdict_reasons = serializers.ListField(child=serializers.CharField())
 
