@@ -25,10 +25,11 @@ CACHE_CONTROL = "public, max-age=1, must-revalidate"
 BUSY = "The server is computing as many answers as it can; ask again in a second."
 AT_ONCE = 2
 LARGEST_KEPT = 8_000_000
-COMPRESSION_LEVEL = 1
+# At level 4 text loses a tenth of its size and costs 20 ms more; the planes, a quarter for 3 ms.
+COMPRESSION_LEVELS = {JSON: 1, BINARY: 4}
 NOT_CACHED, CACHED = b'"cached":false', b'"cached":true '
 """The flag at the end of an answer's meta, and what it is in the cache: the length stays."""
-GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ def answer(
             with _computing:
                 packed = _from_cache(key)  # whoever came first may have made it meanwhile
                 if packed is None:
-                    key, packed = _made(compute)
+                    key, packed = _made(content_type, compute)
         finally:
             _slots.release()
     return _response(request, key, content_type, packed)
 
 
-def _made(compute: Callable[[], Answer]) -> tuple[str, bytes]:
+def _made(content_type: str, compute: Callable[[], Answer]) -> tuple[str, bytes]:
     made = compute()
-    packed, kept = compressed(made.body)
+    packed, kept = compressed(made.body, COMPRESSION_LEVELS[content_type])
     if len(kept) <= LARGEST_KEPT:
         try:
             caches["answers"].set(made.key, kept)
@@ -104,7 +105,7 @@ def _from_cache(key: str) -> bytes | None:
         return None
 
 
-def compressed(body: bytes) -> tuple[bytes, bytes]:
+def compressed(body: bytes, level: int) -> tuple[bytes, bytes]:
     """The body as gzip, and the same with the flag that it is cached.
 
     What follows the flag is by far the most; it is compressed once and stands in both.
@@ -112,14 +113,14 @@ def compressed(body: bytes) -> tuple[bytes, bytes]:
     end = body.find(NOT_CACHED)
     end = len(body) if end < 0 else end + len(NOT_CACHED)
     head, rest = body[:end], memoryview(body)[end:]
-    compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
+    compressor = zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
     tail = compressor.compress(rest) + compressor.flush()
     return _gzip(head, rest, tail), _gzip(head.replace(NOT_CACHED, CACHED), rest, tail)
 
 
 def _gzip(head: bytes, rest: memoryview, tail: bytes) -> bytes:
     """One gzip member of `head` and of `rest`, which is deflated already: `tail`."""
-    compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=-zlib.MAX_WBITS)
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     start = compressor.compress(head) + compressor.flush(zlib.Z_FULL_FLUSH)
     check = zlib.crc32(rest, zlib.crc32(head))
     length = (len(head) + len(rest)) & 0xFFFFFFFF

@@ -20,6 +20,7 @@ export function decode(buffer) {
   const plane = () => {
     const codes = new Uint16Array(buffer, offset, rows * columns);
     offset += codes.byteLength;
+    addUp(codes, columns);
     return codes;
   };
   const [open, high, low, close, created, consumed] = series;
@@ -40,6 +41,13 @@ export function decode(buffer) {
     long: plane(),
     short: plane(),
   };
+}
+
+/** Turns the differences within each row into the codes; the array's 16 bits wrap as they should. */
+function addUp(codes, columns) {
+  for (let row = 0; row < codes.length; row += columns) {
+    for (let i = row + 1; i < row + columns; i += 1) codes[i] += codes[i - 1];
+  }
 }
 
 /** USDT of a code. */
