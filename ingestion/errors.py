@@ -74,3 +74,15 @@ class BadQuery(PermanentError):
 
 class BadRequest(PermanentError):
     """A job that asks for something that does not exist."""
+
+
+class NothingKept(PermanentError):
+    """A roll back that was undone or given up: its rows are not kept any more."""
+
+
+class RowsInTheWay(PermanentError):
+    """Rows that an undo would bring back stand next to newer ones of the same stretch of time."""
+
+
+class KeptRowsDamaged(PermanentError):
+    """What a roll back kept is not what it took."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
 from ingestion import jobs, lake, load
@@ -38,5 +37,5 @@ def merge_small_files() -> None:
 @shared_task(name="ingestion.maintain_lake")
 def maintain_lake() -> None:
     lake.merge_small_files(lake.writer())
-    lake.free_disk(lake.writer(), settings.LAKE_UNDO_DAYS)
+    lake.free_disk(lake.writer())
     load.clear_leftovers()

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ingestion import lake
 from ingestion.console import day, find_symbol
-from ingestion.lake.remove import rows_within
+from ingestion.lake.days import rows_within
 from ingestion.models import IngestionJob, Symbol
 from ingestion.rollback import roll_back
 from liqheat_project.lib.runs import ENDED_STATES
