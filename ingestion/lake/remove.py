@@ -47,7 +47,7 @@ def remove_symbol(
             if folder:
                 keep(cursor, folder, symbol, days, rows)
             return Removal(rows, files, _delete(cursor, symbol, days, rows))
-    except BaseException:
+    except Exception:  # an interrupt may come when all is done, and nothing else has the rows then
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
         raise
