@@ -2,7 +2,7 @@
 
 from ingestion.lake import read
 from ingestion.lake.connection import Lake, LakeConfig, configure, reader, write_lock, writer
-from ingestion.lake.days import ALL_DAYS, Days, lines_touching, rows_within
+from ingestion.lake.days import ALL_DAYS, Days, bytes_within, lines_touching, rows_within
 from ingestion.lake.kept import Kept, bytes_kept, discard, find_kept, kept_coverage
 from ingestion.lake.maintain import free_disk, merge_small_files
 from ingestion.lake.remove import Removal, remove_symbol
@@ -16,6 +16,7 @@ __all__ = [
     "LakeConfig",
     "Removal",
     "bytes_kept",
+    "bytes_within",
     "configure",
     "discard",
     "find_kept",

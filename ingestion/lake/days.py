@@ -88,3 +88,19 @@ def lines_touching(
     ).fetchone()
     assert found is not None
     return found
+
+
+def bytes_within(cursor: duckdb.DuckDBPyConnection, symbol: str, days: Days = ALL_DAYS) -> int:
+    """About how many bytes of the lake's files the symbol's rows of these days take up: of each
+    table's files, the share that they have of its rows. Rows not yet in files count nothing."""
+    total = 0.0
+    going, all_rows = rows_within(cursor, symbol, days), rows_within(cursor, symbol)
+    for name, rows in going.items():
+        found = cursor.execute(
+            "SELECT coalesce(sum(data_file_size_bytes), 0) FROM ducklake_list_files('lake', ?) "
+            "WHERE contains(data_file, ?)",
+            [name, f"/symbol={symbol}/"],
+        ).fetchone()
+        assert found is not None
+        total += float(found[0]) * rows / all_rows[name]
+    return round(total)
