@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0003_audit_log_and_collectors'),
+        ('ingestion', '0004_symbol_verdicts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
