@@ -68,6 +68,10 @@ class LeaseLost(PermanentError):
     """Another worker took the chunk over; this one must not write."""
 
 
+class LoadedMeanwhile(PermanentError):
+    """Another job has put the same file into the lake since this one began to read it."""
+
+
 class BadQuery(PermanentError):
     """SQL that is refused, or that DuckDB cannot run."""
 
