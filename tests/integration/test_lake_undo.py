@@ -27,7 +27,7 @@ from ingestion.lake.kept import folder_of
 from ingestion.sources.files import ArchiveFile
 from tests.archive_files import csv_of
 from tests.integration.test_lake_remove_days import MIDDLE, change_times, everything, put_days
-from tests.lake_days import FIRST, count, day, fingerprint, parquet_files, put, running
+from tests.lake_days import FIRST, count, day, fingerprint, parquet_files, put
 
 SYMBOLS = ("ETHUSDT", "BTCUSDT")
 
@@ -71,9 +71,15 @@ def test_merging_can_empty_what_the_lake_remembers(market: LakeConfig) -> None:
     assert after["aggtrades_history"] == (0, None)
 
 
-@pytest.mark.parametrize("between", [nothing, merge, forget])
-@pytest.mark.parametrize("before", [nothing, merge])
-@pytest.mark.parametrize("days", [ALL_DAYS, MIDDLE], ids=["all", "range"])
+@pytest.mark.parametrize(
+    ("days", "before", "between"),
+    [
+        (ALL_DAYS, nothing, merge),
+        (ALL_DAYS, merge, nothing),
+        (MIDDLE, nothing, forget),
+        (MIDDLE, merge, merge),
+    ],
+)
 def test_everything_is_as_it_was(
     market: LakeConfig,
     days: Days,
@@ -180,27 +186,3 @@ def test_what_is_given_up_frees_the_disk(market: LakeConfig) -> None:
     assert (bytes_kept(market, "first"), discard(market, "first")) == (0, 0)
     with pytest.raises(NothingKept, match="gone"):
         undo_removal(writer(), "first")
-
-
-def _undo() -> None:
-    undo_removal(writer(), "first")
-
-
-def _seen(times: int) -> set[tuple[int, ...]]:
-    seen = set()
-    for _ in range(times):
-        with read.snapshot() as cursor:
-            seen.add(tuple(read.row_counts(cursor, "ETHUSDT").values()))
-    return seen
-
-
-def test_a_reader_sees_all_of_the_undo_or_nothing(market: LakeConfig) -> None:
-    (whole,) = _seen(1)
-    remove_symbol(writer(), "ETHUSDT", MIDDLE, "first")
-    (cut,) = _seen(1)
-    with running(market, [(_undo, ()), (_seen, (60,))]) as (change, reads):
-        change.result(120)
-        seen = reads.result(120)
-    assert _seen(1) == {whole}
-    assert cut != whole
-    assert seen <= {whole, cut}
