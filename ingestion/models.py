@@ -290,7 +290,7 @@ class SymbolEvent(models.Model):
     class Meta:
         ordering = ["-at", "-id"]
         verbose_name = "audit log entry"
-        verbose_name_plural = "audit log"
+        verbose_name_plural = "audit log entries"
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.get_act_display().lower()}".strip()

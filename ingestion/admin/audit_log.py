@@ -11,7 +11,7 @@ from ingestion.models import SymbolEvent
 
 @admin.register(SymbolEvent)
 class SymbolEventAdmin(ModelAdmin):
-    list_display = ("at", "symbol", "act", "who", "text", "counted")
+    list_display = ("when", "symbol", "act", "who", "text", "counted")
     list_display_links = None
     list_filter = ("act", "symbol", "by", "at")
     list_filter_sheet = False
@@ -30,6 +30,10 @@ class SymbolEventAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: SymbolEvent | None = None) -> bool:
         return super().has_view_permission(request, obj) or request.user.has_perm(ROLL_BACK)
+
+    @admin.display(description="When (UTC)", ordering="at")
+    def when(self, event: SymbolEvent) -> str:
+        return f"{event.at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="By", ordering="by")
     def who(self, event: SymbolEvent) -> str:

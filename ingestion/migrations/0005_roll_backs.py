@@ -15,6 +15,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='symbolevent',
+            options={'ordering': ['-at', '-id'], 'verbose_name': 'audit log entry', 'verbose_name_plural': 'audit log entries'},
+        ),
         migrations.AlterField(
             model_name='symbolevent',
             name='act',
