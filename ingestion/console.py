@@ -50,6 +50,14 @@ def find_symbol(name: str) -> Symbol:
     )
 
 
+def confirm(word: str) -> None:
+    """Let a person type `word`; CommandError when something else comes, or nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise CommandError("Nothing was changed: without a terminal to ask on, give --yes.")
+    if input(f"Type {word} to go on: ").strip() != word:
+        raise CommandError("Nothing was changed.")
+
+
 def day(text: str) -> date:
     """A date argument such as 2024-11-01."""
     try:

@@ -68,9 +68,25 @@ class LeaseLost(PermanentError):
     """Another worker took the chunk over; this one must not write."""
 
 
+class LoadedMeanwhile(PermanentError):
+    """Another job has put the same file into the lake since this one began to read it."""
+
+
 class BadQuery(PermanentError):
     """SQL that is refused, or that DuckDB cannot run."""
 
 
 class BadRequest(PermanentError):
     """A job that asks for something that does not exist."""
+
+
+class NothingKept(PermanentError):
+    """A roll back that was undone or given up: its rows are not kept any more."""
+
+
+class RowsInTheWay(PermanentError):
+    """Rows that an undo would bring back stand next to newer ones of the same stretch of time."""
+
+
+class KeptRowsDamaged(PermanentError):
+    """What a roll back kept is not what it took."""

@@ -17,9 +17,10 @@ from unfold.widgets import (
 )
 
 from ingestion.availability import MAX_FILES
-from ingestion.errors import RefusedPath
+from ingestion.errors import RefusedPath, RefusedRange
 from ingestion.jobs import DATASET_CHOICES, MAX_THROTTLE_MS
 from ingestion.models import IngestionJob, Symbol
+from ingestion.rollback import days_between
 
 GROUPS = {
     "aggTrades": "Trades",
@@ -145,6 +146,27 @@ class LoadForm(SourceForm):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Pause before each file.",
     )
+
+
+class DaysForm(forms.Form):
+    """Some days, or all of them; `days` of what was cleaned."""
+
+    start_date = forms.DateField(label="First day", required=False, widget=DayInput)
+    end_date = forms.DateField(
+        label="Last day",
+        required=False,
+        widget=DayInput,
+        help_text="included; without either, everything",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors:
+            try:
+                values["days"] = days_between(values["start_date"], values["end_date"])
+            except RefusedRange as error:
+                self.add_error("end_date", f"{error}.")
+        return values
 
 
 def usual_values(symbols: int = 1) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from ingestion import jobs, lake, lease
-from ingestion.errors import IngestionError, LeaseLost, TemporaryError
+from ingestion.errors import IngestionError, LeaseLost, LoadedMeanwhile, TemporaryError
 from ingestion.lake.parse import drop, parse
 from ingestion.lake.read import LoadedFile, loaded_files
 from ingestion.lake.write import Load, replace_files
@@ -169,8 +169,14 @@ def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
     if not dry_run:
         try:
             replace_files(
-                lake.writer(), list(loads.values()), lambda: held.is_held(chunks), timezone.now()
+                lake.writer(),
+                list(loads.values()),
+                lambda: _may_write(held, chunks, loads),
+                timezone.now(),
             )
+        except LoadedMeanwhile:
+            _finish(held, _without_unchanged(held, chunks, loads), outcome)
+            return
         except IngestionError as error:
             for chunk in chunks:
                 _end_attempt(held, chunk, error, outcome)
@@ -188,6 +194,32 @@ def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
             origin=load.origin,
             reason="",
         )
+
+
+def _may_write(held: Lease, chunks: list[Chunk], loads: dict[int, Load]) -> bool:
+    """Asked under the lake's lock. Raises LoadedMeanwhile when another job has just been here."""
+    if _unchanged(chunks, loads):
+        raise LoadedMeanwhile("Another job has loaded the same file meanwhile")
+    return held.is_held(chunks)
+
+
+def _without_unchanged(held: Lease, chunks: list[Chunk], loads: dict[int, Load]) -> dict[int, Load]:
+    unchanged = _unchanged(chunks, loads)
+    for chunk in chunks:
+        if chunk.pk in unchanged:
+            _end_unchanged(held, chunk, unchanged[chunk.pk])
+    return {pk: load for pk, load in loads.items() if pk not in unchanged}
+
+
+def _unchanged(chunks: list[Chunk], loads: dict[int, Load]) -> dict[int, LoadedFile]:
+    """By chunk, the ledger's lines of those files that the lake holds by now."""
+    ledger = _ledger(chunks[0])
+    found = {}
+    for chunk in chunks:
+        known = ledger.get((_naive(chunk.file.start_instant), _naive(chunk.file.end_instant)))
+        if known and known.sha256 == loads[chunk.pk].sha256:
+            found[chunk.pk] = known
+    return found
 
 
 def _end_unchanged(held: Lease, chunk: Chunk, known: LoadedFile) -> None:

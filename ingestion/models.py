@@ -1,4 +1,4 @@
-"""Symbols, ingestion jobs and their chunks; the audit log; the state of the collectors."""
+"""Symbols, ingestion jobs with chunks, roll backs, the audit log, the state of the collectors."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Sum
 from django.utils import timezone
 
+from ingestion.lake.days import Days
 from ingestion.sources.files import ArchiveFile
 from liqheat_project.lib.runs import AbstractRun
 
@@ -204,6 +205,58 @@ class Chunk(models.Model):
         ).exists()
 
 
+class RollBack(models.Model):
+    """Rows of a symbol that were taken out of the lake, and are kept for a while to be undone."""
+
+    symbol = models.CharField(max_length=30, db_index=True, help_text="its name")
+    first_day = models.DateField(null=True, blank=True, help_text="blank: from the beginning")
+    last_day = models.DateField(null=True, blank=True, help_text="blank: to the newest row")
+    rows = models.JSONField(default=dict, help_text="rows taken, by table")
+    files = models.PositiveIntegerField(
+        default=0, help_text="files of the ledger with a part in it"
+    )
+    quarantined = models.PositiveIntegerField(default=0, help_text="quarantined rows taken")
+    kept_as = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    bytes_kept = models.PositiveBigIntegerField(default=0)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="blank when it was done from the shell",
+    )
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    given_up_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.symbol}, {self.days}"
+
+    @property
+    def days(self) -> Days:
+        return Days(self.first_day, self.last_day)
+
+    @property
+    def total(self) -> int:
+        """Rows taken, of all tables."""
+        return sum(self.rows.values())
+
+    @property
+    def expires_at(self) -> datetime:
+        """Until when it can be undone."""
+        return self.at + timedelta(days=settings.LAKE_UNDO_DAYS)
+
+    @property
+    def can_be_undone(self) -> bool:
+        return self.undone_at is None and self.given_up_at is None
+
+
 class SymbolEvent(models.Model):
     """A line of the audit log: who did what to a symbol, and with what counts. Never changed."""
 
@@ -212,6 +265,7 @@ class SymbolEvent(models.Model):
         DISABLED = "disabled", "Disabled"
         ROLLED_BACK = "rolled_back", "Rolled back"
         ROLL_BACK_UNDONE = "roll_back_undone", "Roll back undone"
+        UNDO_GIVEN_UP = "undo_given_up", "Undo given up"
         APPROVED = "approved", "Approved"
         APPROVAL_WITHDRAWN = "approval_withdrawn", "Approval withdrawn"
         POLICY_CHANGED = "policy_changed", "Approval policy changed"
@@ -236,7 +290,7 @@ class SymbolEvent(models.Model):
     class Meta:
         ordering = ["-at", "-id"]
         verbose_name = "audit log entry"
-        verbose_name_plural = "audit log"
+        verbose_name_plural = "audit log entries"
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.get_act_display().lower()}".strip()

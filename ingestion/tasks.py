@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
-from ingestion import jobs, lake, load
+from ingestion import jobs, lake, load, rollback
 
 
 def send(chunk_ids: Iterable[int]) -> None:
@@ -38,5 +37,6 @@ def merge_small_files() -> None:
 @shared_task(name="ingestion.maintain_lake")
 def maintain_lake() -> None:
     lake.merge_small_files(lake.writer())
-    lake.free_disk(lake.writer(), settings.LAKE_UNDO_DAYS)
+    rollback.give_up_expired()
+    lake.free_disk(lake.writer())
     load.clear_leftovers()

@@ -12,7 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import psycopg
@@ -233,3 +235,35 @@ class Worker:
         if self.process.poll() is None:
             self.stop()
         self.start()
+
+
+@dataclass
+class WebServer:
+    """The web server in processes of its own, as gunicorn.conf.py makes it; it can be restarted."""
+
+    folder: Path
+    environment: dict[str, str]
+    url: str
+    processes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "web.log"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
+        self.processes.append(spawn(command, self.log, self.environment, CHECKOUT))
+        wait_until(self._answers, 60, f"the web server; its log is {self.log}")
+
+    def stop(self) -> None:
+        while self.processes:
+            process = self.processes.pop()
+            process.terminate()
+            process.wait(20)
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"{self.url}/health/live", timeout=5) as response:
+                return response.status == 200
+        except OSError:
+            return False

@@ -75,5 +75,11 @@ def _ask(name: str) -> Market:
 
 def _why_not(name: str) -> str:
     enabled = list(Symbol.objects.filter(enabled=True).values_list("name", flat=True))
-    state = "disabled" if Symbol.objects.filter(name=name).exists() else "not known"
-    return f"{name} is {state}. Enabled symbols: {', '.join(enabled) or 'none'}."
+    if Symbol.objects.filter(name=name).exists():
+        reason = (
+            f"{name} is disabled. Enable it in the admin under Symbols, or with `manage.py "
+            f"enable_symbol {name}`."
+        )
+    else:
+        reason = f"{name} is not known."
+    return f"{reason} Enabled symbols: {', '.join(enabled) or 'none'}."

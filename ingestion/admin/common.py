@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from kombu.exceptions import OperationalError
 
 from ingestion import tasks
 from ingestion.errors import IngestionError
+from ingestion.models import Symbol
 
 LOAD_DATA = "ingestion.load_data"
 ROLL_BACK = "ingestion.roll_back"
@@ -45,3 +50,30 @@ def hand_out(request: HttpRequest, chunk_ids: Iterable[int]) -> None:
             f"The broker does not answer ({error}). The files wait and are handed out by the "
             "sweep once it is back.",
         )
+
+
+def page_of(
+    admin: Any, request: HttpRequest, title: str, template: str, context: dict[str, Any]
+) -> TemplateResponse:
+    """A page of a model's admin that is neither its list nor its form."""
+    context = {"title": title, "opts": admin.opts, **context}
+    return TemplateResponse(
+        request, f"admin/ingestion/{template}", admin.admin_site.each_context(request) | context
+    )
+
+
+def given(request: HttpRequest) -> QueryDict:
+    """What the page was asked for: the form's values, or those of the address."""
+    return request.POST if request.method == "POST" else request.GET
+
+
+def chosen(request: HttpRequest) -> list[Symbol]:
+    """The symbols that the page was asked for by name."""
+    return list(Symbol.objects.filter(name__in=given(request).getlist("symbols")))
+
+
+def go_to(page: str, symbols: Iterable[Symbol] = (), pk: int | None = None) -> Any:
+    """To a page of the symbols, such as `load` or `changelist`."""
+    address = reverse(f"admin:ingestion_symbol_{page}", args=[pk] if pk else [])
+    names = urlencode([("symbols", symbol.name) for symbol in symbols])
+    return HttpResponseRedirect(f"{address}?{names}" if names else address)

@@ -1,8 +1,7 @@
 """Symbols: what the lake holds of them, and what can be done with them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import ShowFacets
@@ -13,24 +12,32 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from ingestion import availability, jobs, lake, rollback
-from ingestion.admin.common import LOAD_DATA, ROLL_BACK, counted, errors_shown, hand_out, require
+from ingestion import availability, jobs, lake
+from ingestion.admin.common import (
+    LOAD_DATA,
+    ROLL_BACK,
+    counted,
+    errors_shown,
+    go_to,
+    hand_out,
+    page_of,
+    require,
+)
 from ingestion.admin.days import grid
+from ingestion.admin.enabling import enabling_page
+from ingestion.admin.roll_backs import roll_back_page
 from ingestion.availability import FileState
-from ingestion.errors import IngestionError
 from ingestion.forms import LoadForm, SourceForm, SymbolForm, usual_values
 from ingestion.load import source_of
-from ingestion.models import IngestionJob, Symbol
-from liqheat_project.lib.runs import ENDED_STATES
+from ingestion.models import IngestionJob, Symbol, SymbolEvent
 
 QUARANTINED_SHOWN = 200
 LAST_JOBS_SHOWN = 10
+LAST_EVENTS_SHOWN = 10
 
 
 class SymbolList(ChangeList):
@@ -120,27 +127,27 @@ class SymbolAdmin(ModelAdmin):
             {"job": symbol.last_job},  # type: ignore[attr-defined]
         )
 
-    @admin.action(description="Enable", permissions=["change"])
-    def enable(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> None:
-        self._set_enabled(request, symbols, True)
+    @admin.action(description="Enable…", permissions=["change"])
+    def enable(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> HttpResponseRedirect:
+        return go_to("enable", symbols)
 
-    @admin.action(description="Disable", permissions=["change"])
-    def disable(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> None:
-        self._set_enabled(request, symbols, False)
+    @admin.action(description="Disable…", permissions=["change"])
+    def disable(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> HttpResponseRedirect:
+        return go_to("disable", symbols)
 
     @admin.action(description="Check availability", permissions=["view"])
     def check_availability(
         self, request: HttpRequest, symbols: QuerySet[Symbol]
     ) -> HttpResponseRedirect:
-        return _go_to("availability", symbols)
+        return go_to("availability", symbols)
 
     @admin.action(description="Load data…", permissions=["load_data"])
     def load_data(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> HttpResponseRedirect:
-        return _go_to("load", symbols)
+        return go_to("load", symbols)
 
     @admin.action(description="Roll back…", permissions=["roll_back"])
     def roll_back(self, request: HttpRequest, symbols: QuerySet[Symbol]) -> HttpResponseRedirect:
-        return _go_to("roll_back", symbols)
+        return go_to("roll_back", symbols)
 
     # The pages
 
@@ -152,8 +159,8 @@ class SymbolAdmin(ModelAdmin):
             page("availability/", self.availability_view, "availability"),
             page("load/", self.load_view, "load"),
             page("roll-back/", self.roll_back_view, "roll_back"),
-            page("<int:pk>/enable/", self.enable_view, "enable"),
-            page("<int:pk>/disable/", self.disable_view, "disable"),
+            page("enable/", self.enable_view, "enable"),
+            page("disable/", self.disable_view, "disable"),
             page("<int:pk>/quarantined/", self.quarantined_view, "quarantined"),
             *super().get_urls(),
         ]
@@ -175,19 +182,23 @@ class SymbolAdmin(ModelAdmin):
                 "symbol": symbol,
                 "coverage": coverage,
                 "quarantined": sum(series.quarantined for series in loaded),
+                "last_events": SymbolEvent.objects.filter(symbol=symbol.name).select_related("by")[
+                    :LAST_EVENTS_SHOWN
+                ],
                 "last_jobs": symbol.jobs.select_related("requested_by")[:LAST_JOBS_SHOWN],
                 "can_load": self.has_load_data_permission(request),
                 "can_roll_back": self.has_roll_back_permission(request),
             }
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
-    @method_decorator(require_POST)
-    def enable_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._enable_one(request, pk, True)
+    def enable_view(self, request: HttpRequest) -> HttpResponse:
+        return enabling_page(self, request, enabled=True)
 
-    @method_decorator(require_POST)
-    def disable_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._enable_one(request, pk, False)
+    def disable_view(self, request: HttpRequest) -> HttpResponse:
+        return enabling_page(self, request, enabled=False)
+
+    def roll_back_view(self, request: HttpRequest) -> HttpResponse:
+        return roll_back_page(self, request)
 
     def availability_view(self, request: HttpRequest) -> HttpResponse:
         require(self.has_view_permission(request))
@@ -218,22 +229,6 @@ class SymbolAdmin(ModelAdmin):
                     return self._started(request, self._create_jobs(request, form.cleaned_data))
         return self._page(request, "Load data", "load.html", {"form": form})
 
-    def roll_back_view(self, request: HttpRequest) -> HttpResponse:
-        require(self.has_roll_back_permission(request))
-        symbols = list(Symbol.objects.filter(name__in=_given(request).getlist("symbols")))
-        if not symbols:
-            messages.warning(request, "Choose the symbols to roll back.")
-            return _go_to("changelist")
-        if request.method == "POST":
-            for symbol in symbols:
-                self._roll_back(request, symbol)
-            return _go_to("changelist")
-        with lake.read.snapshot() as cursor:
-            changes = [_what_goes(cursor, symbol) for symbol in symbols]
-        others = Symbol.objects.exclude(pk__in=[symbol.pk for symbol in symbols])
-        context = {"changes": changes, "others": others}
-        return self._page(request, "Roll back", "roll_back.html", context)
-
     def quarantined_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         require(self.has_view_permission(request))
         symbol = get_object_or_404(Symbol, pk=pk)
@@ -250,29 +245,9 @@ class SymbolAdmin(ModelAdmin):
     def _page(
         self, request: HttpRequest, title: str, template: str, context: dict[str, Any]
     ) -> TemplateResponse:
-        context = {"title": title, "opts": self.opts, **context}
-        return TemplateResponse(
-            request,
-            f"admin/ingestion/symbol/{template}",
-            self.admin_site.each_context(request) | context,
-        )
+        return page_of(self, request, title, f"symbol/{template}", context)
 
     # The acts
-
-    def _enable_one(self, request: HttpRequest, pk: int, enabled: bool) -> HttpResponse:
-        symbol = get_object_or_404(Symbol, pk=pk)
-        require(self.has_change_permission(request, symbol))
-        self._set_enabled(request, [symbol], enabled)
-        return _go_to("change", pk=pk)
-
-    def _set_enabled(self, request: HttpRequest, symbols: Iterable[Symbol], enabled: bool) -> None:
-        word = "Enabled" if enabled else "Disabled"
-        changed = [symbol for symbol in symbols if symbol.enabled != enabled]
-        for symbol in changed:
-            rollback.set_enabled(symbol, enabled)
-            self.log_change(request, symbol, f"{word}.")
-        names = ", ".join(symbol.name for symbol in changed) or "nothing, all of them were already"
-        messages.success(request, f"{word}: {names}.")
 
     @transaction.atomic
     def _create_jobs(self, request: HttpRequest, values: dict[str, Any]) -> list[IngestionJob]:
@@ -295,31 +270,6 @@ class SymbolAdmin(ModelAdmin):
             )
         messages.success(request, f"{len(created)} jobs load {files}.")
         return HttpResponseRedirect(reverse("admin:ingestion_ingestionjob_changelist"))
-
-    def _roll_back(self, request: HttpRequest, symbol: Symbol) -> None:
-        cancelled = counted(_unfinished_jobs(symbol).count(), "job")
-        text = f"disabled, {cancelled} cancelled"
-        try:
-            removed = rollback.roll_back(symbol).rows
-        except IngestionError as error:
-            text += f", but its rows are still there: {error}"
-            self.log_change(request, symbol, f"Roll back failed: {text}")
-            messages.error(request, f"{symbol}: {text}. Roll it back again.")
-            return
-        rows = ", ".join(f"{count:,} of {table}" for table, count in removed.items())
-        text += f", rows removed: {rows or 'none'}"
-        self.log_change(request, symbol, f"Rolled back: {text}.")
-        messages.success(request, f"{symbol}: {text}.")
-
-
-def _go_to(page: str, symbols: Iterable[Symbol] = (), pk: int | None = None) -> Any:
-    address = reverse(f"admin:ingestion_symbol_{page}", args=[pk] if pk else [])
-    names = urlencode([("symbols", symbol.name) for symbol in symbols])
-    return HttpResponseRedirect(f"{address}?{names}" if names else address)
-
-
-def _given(request: HttpRequest) -> QueryDict:
-    return request.POST if request.method == "POST" else request.GET
 
 
 def _with_usual_values(given: QueryDict) -> QueryDict:
@@ -347,20 +297,3 @@ def _check(values: dict[str, Any]) -> list[availability.Series]:
             values["end_date"],
             values["period"],
         )
-
-
-def _unfinished_jobs(symbol: Symbol) -> QuerySet[IngestionJob]:
-    return symbol.jobs.exclude(state__in=ENDED_STATES)
-
-
-def _what_goes(cursor: Any, symbol: Symbol) -> dict[str, Any]:
-    loaded = lake.read.loaded_series(cursor, symbol.name).get(symbol.name, [])
-    counts = lake.read.row_counts(cursor, symbol.name)
-    return {
-        "symbol": symbol,
-        "rows": {table: count for table, count in counts.items() if count},
-        "total": sum(counts.values()),
-        "files": sum(series.files for series in loaded),
-        "quarantined": sum(series.quarantined for series in loaded),
-        "jobs": list(_unfinished_jobs(symbol)),
-    }

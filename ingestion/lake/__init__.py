@@ -2,21 +2,35 @@
 
 from ingestion.lake import read
 from ingestion.lake.connection import Lake, LakeConfig, configure, reader, write_lock, writer
+from ingestion.lake.days import ALL_DAYS, Days, bytes_within, lines_touching, rows_within
+from ingestion.lake.kept import Kept, bytes_kept, discard, find_kept, kept_coverage
 from ingestion.lake.maintain import free_disk, merge_small_files
-from ingestion.lake.remove import ALL_DAYS, Days, Removal, remove_symbol
+from ingestion.lake.remove import Removal, remove_symbol
+from ingestion.lake.undo import in_the_way, is_back, undo_removal
 
 __all__ = [
     "ALL_DAYS",
     "Days",
+    "Kept",
     "Lake",
     "LakeConfig",
     "Removal",
+    "bytes_kept",
+    "bytes_within",
     "configure",
+    "discard",
+    "find_kept",
     "free_disk",
+    "in_the_way",
+    "is_back",
+    "kept_coverage",
+    "lines_touching",
     "merge_small_files",
     "read",
     "reader",
     "remove_symbol",
+    "rows_within",
+    "undo_removal",
     "write_lock",
     "writer",
 ]

@@ -10,6 +10,9 @@ _WORTH_REWRITING = {TRADES.plain_name: 0.95}
 """Share of deleted rows from which a file is written anew without them; 0 means any. Until then
 it cannot be merged, and every reader reads the list of its deletions too."""
 
+STATES_KEPT_DAYS = 1
+"""For those who still read a state that was replaced. Undoing a roll back needs none of them."""
+
 
 def merge_small_files(lake: Lake) -> None:
     """Write the small files of all tables but aggTrades together, per symbol.
@@ -28,16 +31,16 @@ def merge_small_files(lake: Lake) -> None:
             cursor.execute(f"CALL ducklake_merge_adjacent_files('lake', '{table}')")
 
 
-def free_disk(lake: Lake, undo_days: int) -> None:
-    """Forget states older than `undo_days` and delete the files that no state needs any more.
+def free_disk(lake: Lake, days: int = STATES_KEPT_DAYS) -> None:
+    """Forget states that were replaced `days` ago, and delete the files that no state needs.
 
     Files younger than a day stay: one of them may be in flight, staged by a writer that has not
     committed yet.
     """
     cursor = lake.cursor()
     with write_lock(lake.config):
-        # A state is as old as the one that followed it: what a roll back of today removed may
-        # have been the newest for a year, and has to be there to be undone tomorrow.
+        # A state is as old as the one that followed it: what was replaced just now may have been
+        # the newest for a year, and somebody may be reading it.
         outdated = cursor.execute(
             """
             SELECT list(snapshot_id) FROM (
@@ -45,7 +48,7 @@ def free_disk(lake: Lake, undo_days: int) -> None:
                 FROM ducklake_snapshots('lake'))
             WHERE left_at < now() - to_days(?)
             """,
-            [undo_days],
+            [days],
         ).fetchone()
         if outdated and outdated[0]:
             cursor.execute(f"CALL ducklake_expire_snapshots('lake', versions => {outdated[0]})")

@@ -5,16 +5,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, expect, sync_playwright
 
-from liqheat_project.lib.processes import spawn
-from tests.services import CHECKOUT, free_port, wait_until
+from tests.services import CHECKOUT, WebServer, free_port
 
 BROWSERS = ("chromium", "google-chrome")
 ARGUMENTS = [
@@ -46,37 +43,8 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@dataclass
-class Server:
-    """The web server in processes of its own, as gunicorn.conf.py makes it; it can be restarted."""
-
-    folder: Path
-    environment: dict[str, str]
-    url: str
-    processes: list[Any] = field(default_factory=list)
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
-        log = self.folder / "web.log"
-        self.processes.append(spawn(command, log, self.environment, CHECKOUT))
-        wait_until(self._answers, 60, f"the web server; its log is {log}")
-
-    def stop(self) -> None:
-        while self.processes:
-            process = self.processes.pop()
-            process.terminate()
-            process.wait(20)
-
-    def _answers(self) -> bool:
-        try:
-            with urlopen(f"{self.url}/health/live", timeout=5) as response:
-                return response.status == 200
-        except OSError:
-            return False
-
-
 @pytest.fixture(scope="session")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     """The web server over a lake with the market of tests/browser/market.py."""
     folder = tmp_path_factory.mktemp("browser")
     address = f"127.0.0.1:{free_port()}"
@@ -90,7 +58,7 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     }
     load = [sys.executable, "-m", "tests.browser.market", str(folder / "archive")]
     subprocess.run(load, env=environment, cwd=CHECKOUT, check=True)
-    server = Server(folder, environment, f"http://{address}")
+    server = WebServer(folder, environment, f"http://{address}")
     server.start()
     yield server
     server.stop()
@@ -99,7 +67,7 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 class HeatmapPage:
     """The page in a tab of its own, with all that went wrong in it."""
 
-    def __init__(self, context: BrowserContext, server: Server) -> None:
+    def __init__(self, context: BrowserContext, server: WebServer) -> None:
         self.server = server
         self.tab: Page = context.new_page()
         self.faults: list[str] = []
@@ -141,7 +109,7 @@ class HeatmapPage:
 
 
 @pytest.fixture
-def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., HeatmapPage]]:
+def new_page(browser: Browser, server: WebServer) -> Iterator[Callable[..., HeatmapPage]]:
     """Opens tabs, each in a context with the given options. Afterwards nothing may have gone
     wrong: no error or violation of the policy on the console, no request to elsewhere."""
     contexts: list[BrowserContext] = []

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import HeatmapPage, Server
+from tests.browser.conftest import HeatmapPage
 from tests.browser.market import PASSWORD, USER
+from tests.services import WebServer
 
 ADDRESS = "?symbol=BTCUSDT&window=24h"
 
@@ -284,7 +285,7 @@ def test_the_choice_of_theme_is_kept(page: HeatmapPage) -> None:
     assert page.tab.evaluate(background) == light == "rgb(247, 248, 250)"
 
 
-def test_the_admin_and_the_api_docs_break_no_policy(page: HeatmapPage, server: Server) -> None:
+def test_the_admin_and_the_api_docs_break_no_policy(page: HeatmapPage, server: WebServer) -> None:
     page.tab.goto(f"{server.url}/admin/login/?next=/admin/ingestion/symbol/")
     page.tab.fill("input[name=username]", USER)
     page.tab.fill("input[name=password]", PASSWORD)

@@ -6,19 +6,19 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import HeatmapPage, Server
-from tests.services import CHECKOUT
+from tests.browser.conftest import HeatmapPage
+from tests.services import CHECKOUT, WebServer
 
 SYMBOL = "LINKUSDT"
 
 
-def load(server: Server, folder: Path, day: str) -> None:
+def load(server: WebServer, folder: Path, day: str) -> None:
     command = [sys.executable, "-m", "tests.browser.market", str(folder), SYMBOL, day]
     subprocess.run(command, env=server.environment, cwd=CHECKOUT, check=True)
 
 
 def test_new_data_appear_without_losing_the_zoom(
-    page: HeatmapPage, server: Server, tmp_path: Path
+    page: HeatmapPage, server: WebServer, tmp_path: Path
 ) -> None:
     load(server, tmp_path, "2026-01-05")
     inside = "&from=2026-01-05T12:00Z&to=2026-01-05T18:00Z&low=80&high=120"

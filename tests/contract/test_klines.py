@@ -4,7 +4,10 @@ import zipfile
 
 import pytest
 
+from ingestion import rollback
+from ingestion.models import Symbol
 from tests.contract.market import reason
+from tests.services import wait_until
 
 PATH = "/prices/klines"
 
@@ -86,11 +89,22 @@ def test_a_bad_parameter_is_named(api, name, value):
     assert reason(api(PATH, **asked), 400, name)
 
 
-def test_a_disabled_symbol_is_not_found(api):
-    assert "DOTUSDT is disabled" in reason(api(PATH, symbol="DOTUSDT"), 404, None)
+def test_a_disabled_symbol_is_not_found_and_what_to_do_is_said(api):
+    text = reason(api(PATH, symbol="DOTUSDT"), 404, None)
+    assert "DOTUSDT is disabled" in text
+    assert "manage.py enable_symbol DOTUSDT" in text
 
 
-def test_a_known_answer_is_not_sent_again(api):
-    first = api(PATH, symbol="ETHUSDT")
-    again = api(PATH, symbol="ETHUSDT", headers={"If-None-Match": first["ETag"]})
-    assert again.status_code == 304
+def test_disabling_ends_the_answers_within_a_moment_and_enabling_brings_them_back_at_once(api):
+    """Neither what a process knows of a symbol nor the cached answer outlives a disabling."""
+    symbol = Symbol.objects.get(name="ETHUSDT")
+    asked = {"symbol": "ETHUSDT", "interval": "15m"}
+    known = api(PATH, **asked)
+    for _ in range(2):
+        rollback.set_enabled(symbol, False)
+        wait_until(lambda: api(PATH, **asked).status_code == 404, 10, "the answers to end")
+        etag = {"If-None-Match": known["ETag"]}
+        assert api(PATH, headers=etag, **asked).status_code == 404
+        rollback.set_enabled(symbol, True)
+        again = api(PATH, **asked)
+        assert (again.status_code, again["ETag"]) == (200, known["ETag"])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,44 @@ def test_nothing_lands_after_a_cancel_that_finds_the_load_waiting_for_the_lock(
     assert first_chunk(job).state == ChunkState.CANCELLED
     assert count() == ledger_rows("ETHUSDT") == 0
     assert parquet_files(lake) == []
+
+
+def test_of_two_jobs_that_read_the_same_file_at_once_the_second_says_that_it_is_there(
+    five_days: Plan, lake: LakeConfig
+) -> None:
+    pair = [five_days(throttle_ms=0), five_days(throttle_ms=0)]
+    ids = [first_chunk(job).pk for job in pair]
+    writer()  # opening it takes the lock too
+    with background(*[partial(load.load_chunk, pk) for pk in ids]) as loads, write_lock(lake):
+        wait_until(lambda: len(parquet_files(lake)) == 2, 30, "both to stage their files")
+    for future in loads:
+        future.result(30)
+    chunks = sorted(Chunk.objects.filter(pk__in=ids), key=lambda chunk: chunk.state)
+    assert [chunk.state for chunk in chunks] == [ChunkState.LOADED, ChunkState.UNCHANGED]
+    assert "the same file has been in the lake since" in chunks[1].reason
+    assert [chunk.attempts for chunk in chunks] == [1, 1]
+    assert count() == ledger_rows("ETHUSDT") == 100
+    assert len(parquet_files(lake)) == 1
+
+
+def test_of_a_batch_only_what_another_job_left_is_written(
+    three_metrics: IngestionJob, monkeypatch: pytest.MonkeyPatch, lake: LakeConfig, tmp_path: Path
+) -> None:
+    second = jobs.create_job(
+        three_metrics.symbol, ["metrics"], FIRST + timedelta(days=1), FIRST + timedelta(days=1),
+        source="folder", folder=str(tmp_path),
+    )  # fmt: skip
+    real = load.replace_files
+
+    def another_comes_first(*arguments: Any) -> None:
+        monkeypatch.setattr(load, "replace_files", real)
+        load_here(second)
+        real(*arguments)
+
+    monkeypatch.setattr(load, "replace_files", another_comes_first)
+    load.load_chunk(first_chunk(three_metrics).pk)
+    assert states(three_metrics) == [ChunkState.LOADED, ChunkState.UNCHANGED, ChunkState.LOADED]
+    assert count(table="open_interest_history") == ledger_rows("ETHUSDT") == 3 * 288
 
 
 def test_the_sweeper_does_not_flood_the_queue_of_busy_workers(five_days: Plan) -> None:

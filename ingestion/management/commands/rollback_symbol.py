@@ -1,21 +1,19 @@
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ingestion import lake
-from ingestion.console import day, find_symbol
-from ingestion.lake.remove import rows_within
-from ingestion.models import IngestionJob, Symbol
-from ingestion.rollback import roll_back
-from liqheat_project.lib.runs import ENDED_STATES
+from ingestion import lake, rollback
+from ingestion.console import confirm, day, find_symbol
+from ingestion.errors import IngestionError
+from ingestion.models import Symbol
 
 
 class Command(BaseCommand):
     help = (
         "Disable a symbol, cancel its jobs and remove its rows from all tables of the lake. With "
-        "days only their rows go, and the symbol stays as enabled as it is."
+        "days only their rows go, and the symbol stays as enabled as it is. `undo_rollback` "
+        "brings them back."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,31 +24,29 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         symbol = find_symbol(options["symbol"])
-        days = lake.Days(options["start_date"], options["end_date"])
-        if days.start >= days.until:
-            raise CommandError(f"--end-date {days.last} comes before --start-date {days.first}.")
-        self._print_what_goes(symbol, days)
-        if not options["yes"]:
-            self._ask(symbol)
-        removed = sum(roll_back(symbol, days).rows.values())
+        try:
+            days = rollback.days_between(options["start_date"], options["end_date"])
+            self._print_what_goes(symbol, days)
+            if not options["yes"]:
+                confirm(symbol.name)
+            made = rollback.roll_back(symbol, days)
+        except IngestionError as error:
+            raise CommandError(str(error)) from error
         state = "enabled" if symbol.enabled else "disabled"
         self.stdout.write(
-            f"{symbol} is {state} and {removed:,} rows are removed. Other symbols are untouched."
+            f"{symbol} is {state} and {made.total:,} rows are removed. Other symbols are untouched."
+        )
+        self.stdout.write(
+            f"Until {made.expires_at:%Y-%m-%d %H:%M} UTC `manage.py undo_rollback {made.pk}` "
+            f"brings them back; {made.bytes_kept:,} bytes are kept for that."
         )
 
     def _print_what_goes(self, symbol: Symbol, days: lake.Days) -> None:
         with lake.read.snapshot() as cursor:
-            counts = rows_within(cursor, symbol.name, days)
-        self.stdout.write(f"Rolling back {symbol} removes {sum(counts.values()):,} rows.")
+            counts = lake.rows_within(cursor, symbol.name, days)
+        self.stdout.write(f"Rolling back {symbol}, {days}, removes {sum(counts.values()):,} rows.")
         for table, rows in counts.items():
             self.stdout.write(f"  {table:<30} {rows:>15,}")
-        jobs = IngestionJob.objects.filter(symbol=symbol).exclude(state__in=ENDED_STATES)
-        for job in jobs:
+        for job in rollback.unfinished_jobs(symbol):
             left = job.steps_total - job.steps_done
             self.stdout.write(f"It cancels job {job.pk} ({job}): {left:,} files not loaded yet.")
-
-    def _ask(self, symbol: Symbol) -> None:
-        if not sys.stdin.isatty():
-            raise CommandError("Nothing was changed: without a terminal to ask on, give --yes.")
-        if input(f"Type {symbol} to go on: ").strip() != symbol.name:
-            raise CommandError("Nothing was changed.")

@@ -27,6 +27,7 @@ LIST = "/admin/ingestion/symbol/"
 LOAD = f"{LIST}load/"
 AVAILABILITY = f"{LIST}availability/"
 ROLL_BACK = f"{LIST}roll-back/"
+ENABLE, DISABLE = f"{LIST}enable/", f"{LIST}disable/"
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_anonymous_people_go_to_the_login(ethereum: Symbol, static_files: None) 
     client = Client()
     for address in (LIST, LOAD, AVAILABILITY, ROLL_BACK, f"{LIST}{ethereum.pk}/quarantined/"):
         assert client.get(address).headers["Location"].startswith("/admin/login/")
-    assert client.post(f"{LIST}{ethereum.pk}/enable/").headers["Location"].startswith("/admin/log")
+    assert client.post(ENABLE).headers["Location"].startswith("/admin/log")
 
 
 def test_staff_without_a_permission_is_refused(
@@ -100,7 +101,9 @@ def test_staff_without_a_permission_is_refused(
     reader = staff("view_symbol")
     assert reader.post(LOAD, asked()).status_code == 403
     assert reader.post(ROLL_BACK, {"symbols": ["ETHUSDT"]}).status_code == 403
-    assert reader.post(f"{LIST}{ethereum.pk}/enable/").status_code == 403
+    for address in (ENABLE, DISABLE):
+        assert reader.get(address, {"symbols": ["ETHUSDT"]}).status_code == 403
+        assert reader.post(address, {"symbols": ["ETHUSDT"]}).status_code == 403
     assert staff("load_data").post(ROLL_BACK, {"symbols": ["ETHUSDT"]}).status_code == 403
     assert staff("roll_back").post(LOAD, asked()).status_code == 403
     assert not IngestionJob.objects.exists()
@@ -157,16 +160,26 @@ def test_the_list_tells_what_the_lake_holds_and_the_last_job(
     assert "864" in page and "2024-11-04 00:00:00" in page
 
 
-def test_symbols_are_enabled_and_disabled(
-    superuser: Client, ethereum: Symbol, bitcoin: Symbol, lake: LakeConfig
+def test_symbols_are_enabled_and_disabled_once_that_is_confirmed(
+    superuser: Client, ethereum: Symbol, bitcoin: Symbol, tmp_path: Path, lake: LakeConfig
 ) -> None:
-    data = {"action": "enable", "_selected_action": [ethereum.pk, bitcoin.pk]}
-    assert "BTCUSDT, ETHUSDT" in shown_messages(superuser.post(LIST, data))
+    put_metrics(tmp_path, "ETHUSDT")
+    load_folder(ethereum, tmp_path)
+    both = {"symbols": ["BTCUSDT", "ETHUSDT"]}
+    action = {"action": "enable", "_selected_action": [ethereum.pk, bitcoin.pk]}
+    page = superuser.get(superuser.post(LIST, action).headers["Location"]).content.decode()
+    assert "open_interest_history" in page and "864" in page  # of one; of the other nothing
+    assert page.count("The lake holds nothing of it") == 1
+    assert not Symbol.objects.filter(enabled=True).exists()
+    assert "BTCUSDT, ETHUSDT" in shown_messages(superuser.post(ENABLE, both))
     assert set(Symbol.objects.filter(enabled=True)) == {ethereum, bitcoin}
-    assert superuser.get(f"{LIST}{ethereum.pk}/disable/").status_code == 405
-    superuser.post(f"{LIST}{ethereum.pk}/disable/")
+    page = superuser.get(DISABLE, both).content.decode()
+    assert "answers 404" in page and "Its data stays" in page
+    superuser.post(DISABLE, {"symbols": ["ETHUSDT"]})
     assert set(Symbol.objects.filter(enabled=True)) == {bitcoin}
+    assert "BTCUSDT is enabled already" in superuser.get(ENABLE, both).content.decode()
     assert log() == ["Enabled.", "Enabled.", "Disabled."]
+    assert "Choose the symbols" in shown_messages(superuser.post(ENABLE))
 
 
 # Load data
@@ -310,6 +323,8 @@ def test_roll_back_says_what_will_change_and_does_just_that(
 
     page = superuser.get(ROLL_BACK, {"symbols": ["ETHUSDT"]})
     (change,) = page.context["changes"]
+    assert "It can be undone until" in page.content.decode()
+    assert change["bytes"] > 1000 and change["left"] == 0
     assert change["rows"] == {"open_interest_history": 864}
     assert (change["total"], change["files"], change["jobs"]) == (864, 3, [waiting])
     text = page.content.decode()
@@ -323,7 +338,7 @@ def test_roll_back_says_what_will_change_and_does_just_that(
         row.refresh_from_db()
     assert (ethereum.enabled, bitcoin.enabled) == (False, True)
     assert (waiting.state, other.state) == (RunState.CANCELLED, RunState.QUEUED)
-    expected = "disabled, 1 job cancelled, rows removed: 864 of open_interest_history"
+    expected = "disabled, 1 job cancelled, rows of all days removed: 864 of open_interest_history"
     assert log()[-1] == f"Rolled back: {expected}."
 
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from ingestion import jobs
 from ingestion.lake import LakeConfig, read
-from ingestion.models import IngestionJob, Symbol
+from ingestion.models import IngestionJob, RollBack, Symbol
 from ingestion.sources.files import ArchiveFile, plan_files
 from liqheat_project.lib.runs import RunState
 from tests.archive_files import klines_csv, put_csv, put_zip
@@ -130,6 +130,32 @@ def test_rolling_back_asks_a_person_and_nobody_else(
         assert candles("ETHUSDT") == 576
         print("ETHUSDT", file=keyboard, flush=True)
         said("rollback_symbol", "ETHUSDT")
+    assert candles("ETHUSDT") == 0
+
+
+def test_a_roll_back_is_undone_from_the_shell(folder: Path) -> None:
+    load(folder)
+    assert "No roll back" in said("undo_rollback")
+    said("rollback_symbol", "ETHUSDT", "--start-date", str(LAST), "--yes")
+    made = RollBack.objects.get()
+    assert f"{made.pk}  ETHUSDT, {LAST} and later: 96 rows removed" in said("undo_rollback")
+    with pytest.raises(CommandError, match="give --yes"):
+        said("undo_rollback", made.pk)
+    assert "96 rows of ETHUSDT are back" in said("undo_rollback", made.pk, "--yes")
+    assert candles("ETHUSDT") == 576
+    for again in (made.pk, 10**6):
+        with pytest.raises(CommandError, match=r"was undone|no roll back"):
+            said("undo_rollback", again, "--yes")
+
+
+def test_an_undo_is_given_up_from_the_shell(folder: Path) -> None:
+    load(folder)
+    said("rollback_symbol", "ETHUSDT", "--yes")
+    made = RollBack.objects.get()
+    freed = said("undo_rollback", made.pk, "--give-up", "--yes")
+    assert f"{made.bytes_kept:,} bytes are freed" in freed
+    with pytest.raises(CommandError, match="given up"):
+        said("undo_rollback", made.pk, "--yes")
     assert candles("ETHUSDT") == 0
 
 
