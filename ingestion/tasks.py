@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from ingestion import jobs, lake, load
+from ingestion.collectors import open_interest
 
 
 def send(chunk_ids: Iterable[int]) -> None:
@@ -40,3 +41,8 @@ def maintain_lake() -> None:
     lake.merge_small_files(lake.writer())
     lake.free_disk(lake.writer(), settings.LAKE_UNDO_DAYS)
     load.clear_leftovers()
+
+
+@shared_task(name="ingestion.collect_open_interest")
+def collect_open_interest() -> None:
+    open_interest.collect()

@@ -86,6 +86,10 @@ LAKE_UNDO_DAYS = env.number("LAKE_UNDO_DAYS", 7, minimum=1, maximum=3650)
 ARCHIVE_BASE_URL = env.url("ARCHIVE_BASE_URL", "https://data.binance.vision", ("http", "https"))
 ARCHIVE_TIMEOUT_SECONDS = env.number("ARCHIVE_TIMEOUT_SECONDS", 30, minimum=1, maximum=3600)
 ARCHIVE_MAX_FILE_MB = env.number("ARCHIVE_MAX_FILE_MB", 4096, minimum=1)
+FUTURES_BASE_URL = env.url("FUTURES_BASE_URL", "https://fapi.binance.com", ("http", "https"))
+REST_TIMEOUT_SECONDS = env.number("REST_TIMEOUT_SECONDS", 10, minimum=1, maximum=60)
+REST_WEIGHT_A_MINUTE = env.number("REST_WEIGHT_A_MINUTE", 1200, minimum=20, maximum=2400)
+REST_RECHECK_SECONDS = env.number("REST_RECHECK_SECONDS", 21_600, minimum=60)
 DATA_DIR = env.folder("DATA_DIR", "data", BASE_DIR)
 VALIDATION_DIR = env.folder("VALIDATION_DIR", "data/validation", BASE_DIR)
 
@@ -96,6 +100,10 @@ CHUNK_MAX_ATTEMPTS = env.number("CHUNK_MAX_ATTEMPTS", 5, minimum=1, maximum=100)
 RETRY_BACKOFF_SECONDS = env.number("RETRY_BACKOFF_SECONDS", 10, minimum=1, maximum=3600)
 SWEEP_SECONDS = env.number("SWEEP_SECONDS", 15, minimum=1, maximum=3600)
 WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 2, minimum=1, maximum=256)
+
+# Collecting
+
+OPEN_INTEREST_SECONDS = env.number("OPEN_INTEREST_SECONDS", 30, minimum=1, maximum=300)
 
 # Celery: at-least-once delivery; a task is acknowledged when it has ended, so a dead worker's task
 # comes again. The three visibility timeouts must agree, and lie above the longest task.
@@ -126,12 +134,19 @@ CELERY_TASK_DEFAULT_QUEUE = "ingest"
 CELERY_TASK_ROUTES = {
     "ingestion.sweep": {"queue": "live"},
     "ingestion.maintain_lake": {"queue": "live"},
+    "ingestion.collect_open_interest": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.sweep", "schedule": SWEEP_SECONDS},
     "maintain-lake": {"task": "ingestion.maintain_lake", "schedule": 3600},
+    # A round that waited for its whole period has been overtaken by the next.
+    "collect-open-interest": {
+        "task": "ingestion.collect_open_interest",
+        "schedule": OPEN_INTEREST_SECONDS,
+        "options": {"expires": OPEN_INTEREST_SECONDS},
+    },
 }
 
 # Django
