@@ -96,6 +96,8 @@ def _loaded_ranges(symbols: Sequence[str]) -> Ranges:
     with lake.read.snapshot() as cursor:
         for symbol in symbols:
             for line in lake.read.loaded_files(cursor, symbol):
+                if line.is_live:
+                    continue  # the file itself is still to be loaded
                 key = (symbol, line.dataset, line.interval)
                 ranges.setdefault(key, []).append((line.range_start, line.range_end))
     return ranges

@@ -126,7 +126,7 @@ class LoadCommand(BaseCommand):
         start, end = self._dates(options)
         folder = data_folder(options["data_dir"]) if options["data_dir"] else None
         if options["queue"]:
-            _require_broker()
+            require_broker("Without --queue the files are loaded right here. No job was made.")
         try:
             job = jobs.create_job(
                 symbol,
@@ -330,7 +330,8 @@ def _cancelled_on_failure(job: IngestionJob) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _require_broker() -> None:
+def require_broker(hint: str) -> None:
+    """CommandError, with the hint, unless the broker answers."""
     try:
         redis.Redis.from_url(
             settings.REDIS_URL,
@@ -341,8 +342,7 @@ def _require_broker() -> None:
         address = urlsplit(settings.REDIS_URL)
         place = f"{address.hostname}:{address.port or 6379}" if address.hostname else address.path
         raise CommandError(
-            f"No broker answers at {place} ({error}). Start `manage.py up` or set REDIS_URL; "
-            "without --queue the files are loaded right here. No job was made."
+            f"No broker answers at {place} ({error}). Start `manage.py up` or set REDIS_URL. {hint}"
         ) from error
 
 

@@ -44,6 +44,10 @@ class NotInSource(PermanentError):
     """The source has no such file."""
 
 
+class RefusedBySource(PermanentError):
+    """The source understood the request and refuses it, such as for a symbol that it delisted."""
+
+
 class ChecksumMismatch(PermanentError):
     """The bytes are not those that the `.CHECKSUM` beside the file names."""
 

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from ingestion import jobs, lake, load, rollback
+from ingestion.collectors import open_interest
 
 
 def send(chunk_ids: Iterable[int]) -> None:
@@ -40,3 +41,8 @@ def maintain_lake() -> None:
     rollback.give_up_expired()
     lake.free_disk(lake.writer())
     load.clear_leftovers()
+
+
+@shared_task(name="ingestion.collect_open_interest")
+def collect_open_interest() -> None:
+    open_interest.collect()

@@ -87,6 +87,10 @@ ARCHIVE_BASE_URL = env.url("ARCHIVE_BASE_URL", "https://data.binance.vision", ("
 ARCHIVE_TIMEOUT_SECONDS = env.number("ARCHIVE_TIMEOUT_SECONDS", 30, minimum=1, maximum=3600)
 ARCHIVE_MAX_FILE_MB = env.number("ARCHIVE_MAX_FILE_MB", 4096, minimum=1)
 STREAM_BASE_URL = env.url("STREAM_BASE_URL", "wss://fstream.binance.com", ("ws", "wss"))
+FUTURES_BASE_URL = env.url("FUTURES_BASE_URL", "https://fapi.binance.com", ("http", "https"))
+REST_TIMEOUT_SECONDS = env.number("REST_TIMEOUT_SECONDS", 10, minimum=1, maximum=60)
+REST_WEIGHT_A_MINUTE = env.number("REST_WEIGHT_A_MINUTE", 1200, minimum=20, maximum=2400)
+REST_RECHECK_SECONDS = env.number("REST_RECHECK_SECONDS", 21_600, minimum=60)
 DATA_DIR = env.folder("DATA_DIR", "data", BASE_DIR)
 VALIDATION_DIR = env.folder("VALIDATION_DIR", "data/validation", BASE_DIR)
 
@@ -104,6 +108,7 @@ LIQUIDATIONS_PERIOD_SECONDS = env.number("LIQUIDATIONS_PERIOD_SECONDS", 5, minim
 LIQUIDATIONS_SILENCE_MINUTES = env.number(
     "LIQUIDATIONS_SILENCE_MINUTES", 10, minimum=1, maximum=1440
 )
+OPEN_INTEREST_SECONDS = env.number("OPEN_INTEREST_SECONDS", 30, minimum=1, maximum=300)
 
 # Celery: at-least-once delivery; a task is acknowledged when it has ended, so a dead worker's task
 # comes again. The three visibility timeouts must agree, and lie above the longest task.
@@ -134,12 +139,19 @@ CELERY_TASK_DEFAULT_QUEUE = "ingest"
 CELERY_TASK_ROUTES = {
     "ingestion.sweep": {"queue": "live"},
     "ingestion.maintain_lake": {"queue": "live"},
+    "ingestion.collect_open_interest": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.sweep", "schedule": SWEEP_SECONDS},
     "maintain-lake": {"task": "ingestion.maintain_lake", "schedule": 3600},
+    # A round that waited for its whole period has been overtaken by the next.
+    "collect-open-interest": {
+        "task": "ingestion.collect_open_interest",
+        "schedule": OPEN_INTEREST_SECONDS,
+        "options": {"expires": OPEN_INTEREST_SECONDS},
+    },
 }
 
 # Django

@@ -90,6 +90,7 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
         "LAKE_DATA_PATH": f"{folder}/lake/data",
         "ARCHIVE_BASE_URL": CLOSED_PORT,
         "STREAM_BASE_URL": CLOSED_PORT.replace("http", "ws"),
+        "FUTURES_BASE_URL": CLOSED_PORT,
         "DATA_DIR": f"{folder}/data",
         "VALIDATION_DIR": f"{folder}/validation",
     }

@@ -32,7 +32,8 @@ INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000}
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """A line of the ledger: a file of the archive whose rows are in the lake."""
+    """A line of the ledger: a file of the archive whose rows are in the lake, or the rows of a
+    day that a collector brought."""
 
     symbol: str
     dataset: str
@@ -47,6 +48,11 @@ class LoadedFile:
     duplicates: int
     chunk_id: int
     loaded_at: datetime
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a collector brought the rows: from no file, and maybe not of the whole day."""
+        return not self.sha256
 
 
 @dataclass(frozen=True)
@@ -237,11 +243,12 @@ def loaded_files(
 def loaded_series(
     cursor: duckdb.DuckDBPyConnection, symbol: str | None = None
 ) -> dict[str, list[LoadedSeries]]:
-    """The ledger in short, by symbol: of one symbol or of all in a single look."""
+    """The ledger's files in short, by symbol: of one symbol or of all in a single look. What was
+    collected live is in no file and left out."""
     rows = cursor.execute(
         "SELECT symbol, dataset, candle_interval, count(*), sum(row_count)::BIGINT, "
         "sum(quarantined)::BIGINT, min(range_start), max(range_end) "
-        f"FROM {LEDGER} WHERE $symbol IS NULL OR symbol = $symbol "
+        f"FROM {LEDGER} WHERE sha256 <> '' AND ($symbol IS NULL OR symbol = $symbol) "
         "GROUP BY ALL ORDER BY symbol, dataset, candle_interval",
         {"symbol": symbol},
     ).fetchall()

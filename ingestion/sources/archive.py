@@ -73,7 +73,7 @@ class ArchiveSource:
         self._clock = clock
         self._client = httpx.Client(
             timeout=timeout,
-            verify=_ssl_context(),
+            verify=ssl_context(),
             headers={"User-Agent": "liqheat", "Accept-Encoding": "identity"},
         )
 
@@ -261,7 +261,8 @@ class ArchiveSource:
 
 
 @cache
-def _ssl_context() -> SSLContext:
+def ssl_context() -> SSLContext:
+    """The certificates that are trusted."""
     # Reading the certificates takes longer than loading a day of candles: once a process.
     return httpx.create_ssl_context()
 

@@ -1,0 +1,159 @@
+"""Rows that collectors bring, beside those of the archive's files.
+
+A few rows at a time: DuckLake keeps them in its catalogue until maintenance flushes them into
+files. The lake knows no unique keys, so what is there already is left out, under the write lock.
+The ledger has one line for each day of which rows were collected, without a sha256; the archive's
+file of that day replaces the rows and the line.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from ingestion.lake.connection import Lake, translated_errors, write_lock
+from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, MarketTable
+from ingestion.sources.rest import CANDLE_MS, Candle, OpenInterestFigure
+
+Wanted = Callable[[], Collection[str]]
+"""Asked under the lock: the symbols whose rows may still be written."""
+
+_FRESH = "temp.collected_rows"
+
+
+def add_open_interest(
+    lake: Lake,
+    figures: Sequence[OpenInterestFigure],
+    values: Sequence[float | None],
+    origin: str,
+    wanted: Wanted,
+    now: datetime,
+) -> int:
+    """Write figures with their values in USDT in one commit; the number of rows that were new.
+
+    Raises LakeBusy, OutOfSpace or TemporaryError.
+    """
+    columns: dict[str, list] = {
+        "symbol": [figure.symbol for figure in figures],
+        "milliseconds": [figure.time for figure in figures],
+        "contracts": [figure.contracts for figure in figures],
+        "value": list(values),
+    }
+    query = """
+        SELECT symbol, make_timestamp_ms(milliseconds) AS timestamp,
+               contracts AS open_interest_contracts, value AS open_interest_value,
+               'live' AS source
+        FROM (SELECT unnest($symbol) AS symbol, unnest($milliseconds) AS milliseconds,
+                     unnest($contracts) AS contracts, unnest($value::DOUBLE[]) AS value)
+    """
+    key = ("metrics", "")
+    return _add(lake, OPEN_INTEREST, key, query, columns, origin, wanted, now)
+
+
+def add_candles(
+    lake: Lake, candles: Sequence[Candle], origin: str, wanted: Wanted, now: datetime
+) -> int:
+    """Write closed one-minute candles in one commit; the number of rows that were new.
+
+    Raises LakeBusy, OutOfSpace or TemporaryError.
+    """
+    names = list(Candle.__dataclass_fields__)
+    columns = {name: [getattr(candle, name) for candle in candles] for name in names}
+    unnested = ", ".join(f"unnest(${name}) AS {name}" for name in names)
+    query = f"""
+        SELECT symbol, make_timestamp_ms(open_time) AS open_time, open, high, low, close, volume,
+               make_timestamp_ms(open_time + {CANDLE_MS} - 1) AS close_time, quote_volume, count,
+               taker_buy_volume, taker_buy_quote_volume
+        FROM (SELECT {unnested})
+    """
+    return _add(lake, CANDLES["1m"], ("klines", "1m"), query, columns, origin, wanted, now)
+
+
+def _add(
+    lake: Lake,
+    table: MarketTable,
+    key: tuple[str, str],
+    query: str,
+    columns: dict[str, list],
+    origin: str,
+    wanted: Wanted,
+    now: datetime,
+) -> int:
+    """Insert what `query` makes of `columns` and is not in `table`, and count it in the ledger.
+
+    `key` is the dataset and the candle interval by which the ledger knows the rows.
+    """
+    cursor = lake.cursor()
+    with translated_errors(), write_lock(lake.config):
+        parameters = {**columns, "wanted": list(wanted())}
+        cursor.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE collected_rows AS
+            WITH rows AS ({query})
+            SELECT * FROM rows
+            WHERE list_contains($wanted, symbol) AND NOT EXISTS (
+                SELECT 1 FROM {table.name} old
+                WHERE old.symbol = rows.symbol AND old.{table.time} = rows.{table.time}
+                  AND old.{table.time} >= (SELECT min({table.time}) FROM rows)
+                  AND old.{table.time} <= (SELECT max({table.time}) FROM rows))
+            ORDER BY symbol, {table.time}
+            """,
+            parameters,
+        )
+        try:
+            return _write(lake, cursor, table, key, origin, now)
+        finally:
+            cursor.execute(f"DROP TABLE {_FRESH}")
+
+
+def _write(
+    lake: Lake,
+    cursor: duckdb.DuckDBPyConnection,
+    table: MarketTable,
+    key: tuple[str, str],
+    origin: str,
+    now: datetime,
+) -> int:
+    # Open interest at midnight counts to the day that it closes, as in the archive's files.
+    shift = " - INTERVAL 1 MICROSECOND" if table is OPEN_INTEREST else ""
+    days = cursor.execute(
+        f"SELECT symbol, date_trunc('day', {table.time}{shift})::TIMESTAMP AS day, count(*) "
+        f"FROM {_FRESH} GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    if not days:
+        return 0
+    with lake.transaction():
+        cursor.execute(f"INSERT INTO {table.name} FROM {_FRESH}")
+        _count_in_ledger(cursor, key, days, origin, now)
+    return sum(count for _, _, count in days)
+
+
+def _count_in_ledger(
+    cursor: duckdb.DuckDBPyConnection,
+    key: tuple[str, str],
+    days: list[tuple[str, datetime, int]],
+    origin: str,
+    now: datetime,
+) -> None:
+    """Raise the row counts of the days' lines, which are few: all in three statements."""
+    symbols, starts = [day[0] for day in days], [day[1] for day in days]
+    theirs = (
+        f"FROM {LEDGER} WHERE dataset = ? AND candle_interval = ? AND sha256 = '' "
+        "AND list_contains(?, symbol) AND list_contains(?, range_start)"
+    )
+    known = cursor.execute(
+        f"SELECT symbol, range_start, row_count {theirs}", [*key, symbols, starts]
+    ).fetchall()
+    cursor.execute(f"DELETE {theirs}", [*key, symbols, starts])
+    rows = {(symbol, day): count for symbol, day, count in known}
+    for symbol, day, count in days:
+        rows[symbol, day] = rows.get((symbol, day), 0) + count
+    at = now.astimezone(UTC).replace(tzinfo=None)
+    lines = [
+        [symbol, *key, day, day + timedelta(days=1), origin, "", False, count, 0, 0, 0, at]
+        for (symbol, day), count in rows.items()
+    ]
+    marks = ", ".join(["(" + ", ".join("?" * len(lines[0])) + ")"] * len(lines))
+    cursor.execute(
+        f"INSERT INTO {LEDGER} VALUES {marks}", [cell for line in lines for cell in line]
+    )

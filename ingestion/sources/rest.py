@@ -1,0 +1,274 @@
+"""Binance's USD-M futures exchange over REST: what collectors ask it for.
+
+Formats and weights: Binance's own documentation of the endpoints (binance-connector-python,
+clients/derivatives_trading_usds_futures). Every request passes the governor, which keeps all
+workers together within the exchange's limits.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import httpx
+
+from ingestion.errors import RefusedBySource, SourceUnavailable
+from ingestion.sources.archive import ssl_context
+from ingestion.sources.governor import MINUTE, Governor
+
+CANDLES_PAGE = 499
+"""Candles of one page: of weight 2, which gives more candles for the weight than any other size."""
+
+ALL_MARK_PRICES_WEIGHT = 10
+"""Weight of the mark prices of all symbols in one answer; that of one symbol has weight 1."""
+
+CANDLE_MS = 60_000
+
+_CANDLES_WEIGHT = 2
+_TOO_MANY_REQUESTS = -1003
+_FIRST_INSTANT = 1_567_296_000_000  # 2019-09-01, when USD-M futures began
+_LAST_INSTANT = 4_102_444_800_000  # 2100-01-01: a larger number is in another unit
+_SHORTEST_BAN = 120.0
+_BANNED_UNTIL = re.compile(r"banned until (\d{13})")
+
+
+@dataclass(frozen=True)
+class OpenInterestFigure:
+    """Open interest in contracts at an instant (ms UTC), as the exchange dates it."""
+
+    symbol: str
+    time: int
+    contracts: float
+
+
+@dataclass(frozen=True)
+class Candle:
+    """A one-minute candle that opens at `open_time` (ms UTC): prices and quote volumes in USDT,
+    volumes in contracts."""
+
+    symbol: str
+    open_time: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    quote_volume: float
+    count: int
+    taker_buy_volume: float
+    taker_buy_quote_volume: float
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A contract that the exchange lists; `status` is TRADING, SETTLING and so on."""
+
+    symbol: str
+    tick_size: Decimal
+    status: str
+    contract_type: str
+
+
+class FuturesExchange:
+    """Asks the exchange at `base_url`; close it, or use with. One object serves one thread.
+
+    `timeout` (seconds) is the longest silence. All methods raise SourceUnavailable where no usable
+    answer came, or the governor let no request out, and RefusedBySource where the exchange
+    understood the request and refuses it, such as for a symbol that is delisted.
+    """
+
+    def __init__(self, base_url: str, governor: Governor, timeout: float = 10.0) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._governor = governor
+        self._client = httpx.Client(
+            timeout=timeout, verify=ssl_context(), headers={"User-Agent": "liqheat"}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def open_interest(self, symbol: str) -> OpenInterestFigure:
+        """The present open interest."""
+        answer = self._get("/fapi/v1/openInterest", 1, symbol=symbol)
+        with _understood("open interest"):
+            contracts = _number(answer["openInterest"])
+            return OpenInterestFigure(symbol, _instant(answer["time"]), contracts)
+
+    def mark_price(self, symbol: str) -> float:
+        """The present mark price in USDT."""
+        answer = self._get("/fapi/v1/premiumIndex", 1, symbol=symbol)
+        with _understood("mark price"):
+            return _price(answer["markPrice"])
+
+    def mark_prices(self) -> dict[str, float]:
+        """The present mark prices in USDT of all symbols that have one."""
+        answer = self._get("/fapi/v1/premiumIndex", ALL_MARK_PRICES_WEIGHT)
+        with _understood("mark price"):
+            quotes = {quote["symbol"]: _number(quote["markPrice"]) for quote in answer}
+        return {symbol: price for symbol, price in quotes.items() if price > 0}
+
+    def closed_candles(self, symbol: str, start: int) -> list[Candle]:
+        """A page of closed one-minute candles from `start` (ms) on, in order of time.
+
+        The newest candle of an answer may still be open, whatever the clock of this machine says:
+        only one that is followed by another is taken. So a full page has CANDLES_PAGE - 1.
+        """
+        answer = self._get(
+            "/fapi/v1/klines",
+            _CANDLES_WEIGHT,
+            symbol=symbol,
+            interval="1m",
+            startTime=start,
+            limit=CANDLES_PAGE,
+        )
+        with _understood("candles"):
+            return [_candle(symbol, fields) for fields in answer[:-1]]
+
+    def contracts(self) -> dict[str, Contract]:
+        """The contracts that the exchange lists, by symbol."""
+        answer = self._get("/fapi/v1/exchangeInfo", 1)
+        with _understood("contracts"):
+            listed = [_contract(entry) for entry in answer["symbols"]]
+        return {contract.symbol: contract for contract in listed}
+
+    def _get(self, path: str, weight: int, **parameters: str | int) -> Any:
+        self._governor.admit(weight)
+        try:
+            response = self._client.get(f"{self.base_url}{path}", params=parameters)
+        except httpx.HTTPError as error:
+            reason = f"{self.base_url} did not answer: {error or type(error).__name__}"
+            self._governor.failed(reason)
+            raise SourceUnavailable(reason) from error
+        used = response.headers.get("X-MBX-USED-WEIGHT-1M", "")
+        if used.isdecimal():
+            self._governor.observe(int(used))
+        if response.status_code == 200:
+            return self._answer(response)
+        self._refuse(response, parameters)
+
+    def _answer(self, response: httpx.Response) -> Any:
+        try:
+            answer = response.json()
+        except ValueError as error:
+            reason = f"{self.base_url} answered what is no JSON: {response.text[:80]!r}"
+            self._governor.failed(reason)
+            raise SourceUnavailable(reason) from error
+        self._governor.succeeded()
+        return answer
+
+    def _refuse(self, response: httpx.Response, parameters: dict[str, str | int]) -> NoReturn:
+        """Tell the governor what an answer other than 200 means, and raise it."""
+        status, (code, message) = response.status_code, _error_of(response)
+        reason = f"{self.base_url} answered {status}: {message}"
+        if status == 418 or _BANNED_UNTIL.search(message):
+            self._stop_for_ban(response, message, reason)
+        elif status == 429 or code == _TOO_MANY_REQUESTS:
+            self._governor.stop(_retry_after(response) or MINUTE, reason)
+        elif status in (451, 403):
+            self._governor.go_archive_only(
+                f"{reason} - it does not serve this machine's address; only the archive is read"
+            )
+        elif status >= 500 or code is None:
+            self._governor.failed(reason)
+        else:
+            self._governor.succeeded()
+            raise RefusedBySource(f"{parameters.get('symbol', 'the request')}: {message} ({code})")
+        raise SourceUnavailable(reason)
+
+    def _stop_for_ban(self, response: httpx.Response, message: str, reason: str) -> None:
+        wait, named = _retry_after(response), _BANNED_UNTIL.search(message)
+        if wait is None and named:
+            self._governor.stop_until(int(named[1]) / 1000, reason)
+        else:
+            self._governor.stop(wait or _SHORTEST_BAN, reason)
+
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """Turns what an answer of another form causes into SourceUnavailable."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, InvalidOperation) as error:
+        raise SourceUnavailable(
+            f"the exchange's answer about {what} has another form than it should: {error!r}"
+        ) from error
+
+
+def _candle(symbol: str, fields: list[Any]) -> Candle:
+    opened = _instant(fields[0])
+    first, high, low, last = (_price(text) for text in fields[1:5])
+    if opened % CANDLE_MS or low > min(first, last) or high < max(first, last):
+        raise ValueError(f"a candle that contradicts itself: {fields}")
+    return Candle(
+        symbol=symbol,
+        open_time=opened,
+        open=first,
+        high=high,
+        low=low,
+        close=last,
+        volume=_number(fields[5]),
+        quote_volume=_number(fields[7]),
+        count=int(fields[8]),
+        taker_buy_volume=_number(fields[9]),
+        taker_buy_quote_volume=_number(fields[10]),
+    )
+
+
+def _contract(entry: dict[str, Any]) -> Contract:
+    filters = {one["filterType"]: one for one in entry["filters"]}
+    return Contract(
+        entry["symbol"],
+        Decimal(filters["PRICE_FILTER"]["tickSize"]).normalize(),
+        entry["status"],
+        entry["contractType"],
+    )
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{text!r} is not a number from 0")
+    return value
+
+
+def _price(text: str) -> float:
+    value = _number(text)
+    if value == 0:
+        raise ValueError("a price of 0")
+    return value
+
+
+def _instant(value: Any) -> int:
+    if not (isinstance(value, int) and _FIRST_INSTANT <= value < _LAST_INSTANT):
+        raise ValueError(f"{value!r} is not an instant in milliseconds")
+    return value
+
+
+def _error_of(response: httpx.Response) -> tuple[int | None, str]:
+    """Code and message of the exchange's own errors; no code where it is not one of them."""
+    try:
+        body = response.json()
+        return int(body["code"]), str(body["msg"])[:300]
+    except (ValueError, TypeError, KeyError):
+        return None, response.reason_phrase
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else None
