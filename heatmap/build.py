@@ -364,7 +364,9 @@ def _bin_size(asked: float | None, price: float, tick_size: Decimal) -> float:
     if asked is None:
         return default_bin_size(price, float(tick_size))
     if asked < float(tick_size) * (1 - 1e-9):
-        raise BadRequest("price_bin_size", f"must not be below the tick size {tick_size:f}")
+        raise BadRequest(
+            "price_bin_size", f"must not be below the tick size {tick_size.normalize():f}"
+        )
     return asked
 
 
