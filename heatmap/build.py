@@ -24,6 +24,7 @@ from heatmap.engine import (
     ModelParameters,
     OpenInterest,
     SideColumns,
+    TradedPrices,
     advance,
     compute_heatmap,
     default_bin_size,
@@ -31,7 +32,14 @@ from heatmap.engine import (
     liquidation_map,
 )
 from heatmap.engine.grid import bin_span, default_price_range
-from heatmap.history import History, Stretch, engine_candles, load_arrays, load_open_interest
+from heatmap.history import (
+    History,
+    Stretch,
+    engine_candles,
+    load_arrays,
+    load_open_interest,
+    load_trades,
+)
 from ingestion.lake import read
 
 LARGEST_GRID = 12_000_000
@@ -165,8 +173,9 @@ def build_heatmap(
             f"{LARGEST_GRID:,} cells: ask for a coarser interval or price_bin_size",
         )
     figures = load_open_interest(cursor, history.symbol, start, last)
+    trades = load_trades(cursor, history, request.parameters, book, start, last)
     heatmap = _compute(
-        book, parts, figures, brackets, request.parameters, columns, bin_size, price_range
+        book, parts, figures, trades, brackets, request.parameters, columns, bin_size, price_range
     )
     return Result(columns, heatmap, candles.at_columns(shown, columns.times, step))
 
@@ -232,9 +241,10 @@ def _book_at(
     if not parts:
         return None
     figures = load_open_interest(cursor, history.symbol, start, instant)
+    trades = load_trades(cursor, history, request.parameters, book, start, instant)
     for stretch, arrays in parts:
         part = engine_candles(arrays, stretch.interval_ms)
-        book = advance(book, part, figures, brackets.tables, request.parameters)
+        book = advance(book, part, figures, brackets.tables, request.parameters, trades=trades)
     return book, _last_price(parts)
 
 
@@ -265,7 +275,7 @@ def _beginning(
     """From when on to read (ms, at most `until`), and the book at that time."""
     if request.lookback is not None:
         return until - request.lookback, Book()
-    usual = request.parameters in MODELS.values()
+    usual = replace(request.parameters, spread_entries=False) in MODELS.values()
     return book_before(cursor, history, brackets, request.parameters, until, keep=usual)
 
 
@@ -283,6 +293,7 @@ def _compute(
     book: Book,
     parts: list[tuple[Stretch, Arrays]],
     figures: OpenInterest,
+    trades: TradedPrices | None,
     brackets: Brackets,
     parameters: ModelParameters,
     columns: Columns,
@@ -306,11 +317,12 @@ def _compute(
                 book,
                 price_range=price_range,
                 column_interval_ms=columns.interval_ms,
+                trades=trades,
             )
             heatmaps.append(heatmap)
             book = heatmap.book
         if number + 1 < len(parts):
-            book = advance(book, part, figures, brackets.tables, parameters)
+            book = advance(book, part, figures, brackets.tables, parameters, trades=trades)
     return _joined(heatmaps)
 
 
@@ -352,7 +364,9 @@ def _bin_size(asked: float | None, price: float, tick_size: Decimal) -> float:
     if asked is None:
         return default_bin_size(price, float(tick_size))
     if asked < float(tick_size) * (1 - 1e-9):
-        raise BadRequest("price_bin_size", f"must not be below the tick size {tick_size:f}")
+        raise BadRequest(
+            "price_bin_size", f"must not be below the tick size {tick_size.normalize():f}"
+        )
     return asked
 
 

@@ -19,7 +19,13 @@ from django.conf import settings
 
 from heatmap.brackets import Brackets
 from heatmap.engine import Book, ModelParameters, advance, model_fingerprint
-from heatmap.history import History, engine_candles, load_arrays, load_open_interest
+from heatmap.history import (
+    History,
+    engine_candles,
+    load_arrays,
+    load_open_interest,
+    load_trades,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +84,10 @@ def _advanced(
     if not stretches:
         return book
     figures = load_open_interest(cursor, history.symbol, start, end)
+    trades = load_trades(cursor, history, parameters, book, start, end)
     for stretch in stretches:
         candles = engine_candles(load_arrays(cursor, history, stretch), stretch.interval_ms)
-        book = advance(book, candles, figures, brackets.tables, parameters)
+        book = advance(book, candles, figures, brackets.tables, parameters, trades=trades)
     return book
 
 

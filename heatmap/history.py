@@ -13,7 +13,7 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 
-from heatmap.engine import Candles, OpenInterest
+from heatmap.engine import Book, Candles, ModelParameters, OpenInterest, TradedPrices
 from ingestion.lake import read
 from ingestion.lake.read import INTERVAL_MS, CandleDay
 
@@ -39,8 +39,8 @@ class History:
 
     `snapshot` numbers the state of the whole lake, `version` names that of this symbol's rows: it
     changes with any commit that touches them and with no other. `start` is the open of the first
-    candle, `end` the end of the newest (ms; 0 without candles). `marks` say from which instant on
-    what was loaded.
+    candle, `end` the end of the newest (ms; 0 without candles). `traded` are the ranges of the
+    loaded files of trades (ms, half-open). `marks` say from which instant on what was loaded.
     """
 
     symbol: str
@@ -50,6 +50,7 @@ class History:
     start: int
     end: int
     has_mark_price: bool
+    traded: tuple[tuple[int, int], ...]
     marks: tuple[tuple[int, str], ...]
 
     def version_until(self, instant: int) -> str:
@@ -58,6 +59,11 @@ class History:
         What begins at `instant` counts: the figure valid at it may be in there.
         """
         return _digest(*(mark for mark in self.marks if mark[0] <= instant))
+
+    def traded_share(self, start: int, end: int) -> float:
+        """The share of [start, end) (ms) for which trades are loaded, 0 to 1."""
+        there = sum(max(min(until, end) - max(since, start), 0) for since, until in self.traded)
+        return there / (end - start) if start < end else 0.0
 
     def within(self, start: int, end: int) -> list[Stretch]:
         """The stretches that touch [start, end), clipped to it."""
@@ -91,6 +97,11 @@ def history_of(
         start=stretches[0].start if stretches else 0,
         end=stretches[-1].end if stretches else 0,
         has_mark_price=any(file.dataset == "markPriceKlines" for file in files),
+        traded=tuple(
+            (_milliseconds(file.range_start), _milliseconds(file.range_end))
+            for file in files
+            if file.dataset == "aggTrades" and file.rows
+        ),
         marks=tuple(marks),
     )
 
@@ -146,6 +157,33 @@ def load_open_interest(
     """The figures valid from `start` to `end`, both included (ms)."""
     figures = read.open_interest(cursor, symbol, start, end + 1)
     return OpenInterest(figures["time"], figures["contracts"])
+
+
+def load_trades(
+    cursor: duckdb.DuckDBPyConnection,
+    history: History,
+    parameters: ModelParameters,
+    book: Book,
+    start: int,
+    end: int,
+) -> TradedPrices | None:
+    """The traded prices in [start, end) (ms) by candle; None where `parameters` don't ask for them.
+
+    From the book's last figure on where it is older: its next entries open at the prices since.
+    """
+    if not parameters.spread_entries or not history.traded:
+        return None
+    if np.isfinite(book.open_interest):
+        start = min(start, book.pending_since)
+    parts = [
+        read.traded_prices(cursor, history.symbol, stretch.interval_ms, stretch.start, stretch.end)
+        for stretch in history.within(start, end)
+    ]
+    if not parts:
+        return None
+    return TradedPrices(
+        **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    )
 
 
 def _digest(*parts: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, getcontext
 from math import floor, isnan
 
-from heatmap.engine import BracketTable, Candles, ModelParameters, OpenInterest
+from heatmap.engine import BracketTable, Candles, ModelParameters, OpenInterest, TradedPrices
 
 getcontext().prec = 40
 
@@ -83,6 +83,7 @@ class Market:
         brackets: list[BracketTable],
         parameters: ModelParameters,
         bin_size: float,
+        trades: TradedPrices | None = None,
     ) -> None:
         self.candles, self.brackets, self.parameters = candles, brackets, parameters
         self.bin_size = exact(bin_size)
@@ -95,6 +96,8 @@ class Market:
         self.sides = (Side(1), Side(-1))
         self.broken = True
         self.since_figure: list[int] = []
+        self.trades = trades if parameters.spread_entries else None
+        self.figure_time = 0
 
     def columns(self, instants: list[int]) -> list[Column]:
         shown = []
@@ -119,6 +122,7 @@ class Market:
             for side in self.sides:
                 self.reach(side, before[-1][1], None)
             self.broken, self.since_figure = before[-1][0] < opening, []
+            self.figure_time = before[-1][0]
         self.since_figure.append(candle)
         for side in self.sides:
             self.consume(side, candle)
@@ -127,7 +131,7 @@ class Market:
             self.broken = self.broken or any(self.late(figure[0]) for figure in inside)
             for side in self.sides:
                 self.reach(side, inside[-1][1], None if self.broken else end)
-            self.broken, self.since_figure = False, []
+            self.broken, self.since_figure, self.figure_time = False, [], end
 
     def late(self, time: int) -> bool:
         earlier = [figure for figure in self.figures if figure[0] < time]
@@ -166,16 +170,29 @@ class Market:
             side.positions = [position for position in side.positions if position.quantity > 0]
 
     def open(self, side: Side, contracts: Decimal, time: int) -> None:
-        price = self.entry_price()
         in_force = [table for table in self.brackets if table.valid_from <= time]
         table = in_force[-1] if in_force else self.brackets[0]
-        side.created += contracts * price
-        for leverage, weight in self.mix(side.side, table):
-            quantity = exact(self.parameters.position_notional) / price
-            level = liquidation_price(price, leverage, side.side, quantity, table)
-            side.positions.append(
-                Position(side.side, contracts * weight, time, price, leverage, level)
-            )
+        for price, share in self.entries(time):
+            side.created += contracts * share * price
+            for leverage, weight in self.mix(side.side, table):
+                quantity = exact(self.parameters.position_notional) / price
+                level = liquidation_price(price, leverage, side.side, quantity, table)
+                opened = contracts * share * weight
+                side.positions.append(Position(side.side, opened, time, price, leverage, level))
+
+    def entries(self, time: int) -> list[tuple[Decimal, Decimal]]:
+        """Prices with their shares: those traded since the last figure, else the one price."""
+        traded = []
+        if self.trades is not None:
+            for at, price, volume in zip(
+                self.trades.time, self.trades.price, self.trades.volume, strict=True
+            ):
+                if self.figure_time <= at < time:
+                    traded.append((exact(price), exact(volume)))
+        whole = sum(volume for _, volume in traded)
+        if not whole:
+            return [(self.entry_price(), Decimal(1))]
+        return [(price, volume / whole) for price, volume in traded]
 
     def entry_price(self) -> Decimal:
         candles, value, volume, typicals = self.candles, Decimal(0), Decimal(0), []

@@ -52,7 +52,8 @@ def heatmap_meta(
         "interval": columns.interval,
         "total_snapshots": len(heatmap.times) if heatmap else 0,
         **_totals(heatmap),
-        **model_meta(request, brackets, columns.start, columns.end),
+        # The book begins one interval before the first column.
+        **model_meta(request, history, brackets, columns.start - columns.interval_ms, columns.end),
         **coverage_meta(history),
         "computed_ms": round(computed_ms, 1),
         "cached": False,
@@ -86,9 +87,15 @@ def _totals(heatmap: Heatmap | None) -> dict[str, Any]:
     }
 
 
-def model_meta(request: HeatmapRequest, brackets: Brackets, start: int, end: int) -> dict[str, Any]:
+def model_meta(
+    request: HeatmapRequest, history: History, brackets: Brackets, start: int, end: int
+) -> dict[str, Any]:
     """The model, its parameters and the brackets in force between `start` and `end` (ms)."""
     parameters = request.parameters
+    since = (
+        history.start if request.lookback is None else max(history.start, start - request.lookback)
+    )
+    traded = history.traded_share(since, min(end, history.end))
     dates = [table.valid_from for table in brackets.tables]
     first = max(sum(date <= start for date in dates) - 1, 0)
     used = range(first, max(sum(date <= end for date in dates), first + 1))
@@ -100,6 +107,9 @@ def model_meta(request: HeatmapRequest, brackets: Brackets, start: int, end: int
                 for leverage, weight in parameters.long_leverage_weights
             ],
             "position_notional": parameters.position_notional,
+            "taker_tilt": parameters.taker_tilt,
+            "spread_entries": parameters.spread_entries,
+            "traded_share": round(traded, 6) if parameters.spread_entries else None,
             "lookback_hours": None if request.lookback is None else request.lookback // 3_600_000,
         },
         "brackets": {
@@ -312,7 +322,7 @@ def map_body(
         "total_long_volume": 0.0,
         "total_short_volume": 0.0,
         "unplaced_share": None,
-        **model_meta(request, brackets, instant, instant),
+        **model_meta(request, history, brackets, instant, instant),
         **coverage_meta(history),
     }
     data: list[dict[str, Any]] = []

@@ -29,7 +29,7 @@ def explain_body(
         "time": iso(instant) if instant else None,
         "price": None,
         "price_bin_size": None,
-        **model_meta(request, brackets, instant, instant),
+        **model_meta(request, history, brackets, instant, instant),
         **coverage_meta(history),
     }
     data: dict[str, list[dict[str, Any]]] = {"long": [], "short": []}

@@ -11,6 +11,7 @@ from heatmap.candles import INTERVALS
 
 MOST_LEVERAGES = 20
 LARGEST_LEVERAGE = 200
+MOST_TILT = 10
 FORMATS = ("json", "grid", "packed")
 LOOKBACK = r"\A(all|0|[1-9][0-9]{0,3}[hd])\Z"
 
@@ -113,6 +114,20 @@ class ModelQuery(SymbolQuery):
     )
     model = serializers.ChoiceField(
         list(MODELS), default="two-sided", help_text="how entries are placed; see docs/model.md"
+    )
+    spread_entries = serializers.BooleanField(
+        default=False,
+        help_text="spread the entries of an interval over its traded prices, where aggTrades are "
+        "loaded, instead of its volume-weighted price; meta.model.traded_share says for how much "
+        "of the computed time they are",
+    )
+    taker_tilt = serializers.FloatField(
+        min_value=-MOST_TILT,
+        max_value=MOST_TILT,
+        default=0.0,
+        help_text="tilts the leverage of new positions by the takers' imbalance b (-1 to 1): "
+        "weights of longs times leverage^(tilt b), of shorts times leverage^(-tilt b); never how "
+        "much is opened. 0 is off",
     )
 
     def validate_price_bin_size(self, value: Any) -> float:

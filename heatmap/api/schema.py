@@ -64,6 +64,13 @@ class Model(serializers.Serializer):
     name = serializers.CharField()
     leverage_weights = LeverageWeight(many=True)
     position_notional = serializers.FloatField(help_text="size of a typical position, USDT")
+    taker_tilt = serializers.FloatField(help_text="0: off")
+    spread_entries = serializers.BooleanField()
+    traded_share = serializers.FloatField(
+        allow_null=True,
+        help_text="share of the computed time, from the start of the history or lookback on, for "
+        "which aggTrades are loaded; null where spread_entries is off",
+    )
     lookback_hours = serializers.IntegerField(allow_null=True, help_text="null: all that is loaded")
 
 

@@ -159,7 +159,11 @@ class SymbolsView(APIView):
 
 
 def _heatmap_request(query: Parameters) -> HeatmapRequest:
-    parameters = MODELS[query["model"]]
+    parameters = replace(
+        MODELS[query["model"]],
+        spread_entries=query["spread_entries"],
+        taker_tilt=query["taker_tilt"],
+    )
     if "leverage_weights" in query:
         weights = query["leverage_weights"]
         parameters = replace(

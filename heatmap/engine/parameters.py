@@ -1,6 +1,7 @@
 """The choices of a model: who opens with how much leverage, and how large a position is."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,6 +72,8 @@ def _normalised(weights: LeverageWeights) -> LeverageWeights:
     for leverage, weight in weights:
         summed[float(leverage)] = summed.get(float(leverage), 0.0) + weight
     whole = sum(summed.values())
+    if math.isclose(whole, 1.0, rel_tol=1e-12):
+        whole = 1.0  # what is normalised stays as it is, so that a copy equals its original
     return tuple((leverage, weight / whole) for leverage, weight in sorted(summed.items()))
 
 

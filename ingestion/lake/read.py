@@ -20,6 +20,7 @@ from ingestion.lake.schema import (
     MARKET_TABLES,
     OPEN_INTEREST,
     QUARANTINE,
+    TRADES,
     MarketTable,
     table_of,
 )
@@ -28,6 +29,8 @@ Arrays = dict[str, np.ndarray]
 
 INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000}
 """Candle intervals that are loaded, finest first."""
+PRICE_STEP = 0.0005
+"""Traded prices less than this share apart are summed into one."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,38 @@ def liquidations(cursor: duckdb.DuckDBPyConnection, symbol: str) -> Arrays:
             FROM {LIQUIDATIONS.name} WHERE symbol = ? ORDER BY timestamp, side, price, quantity
             """,
             [symbol],
+        )
+    )
+
+
+def traded_prices(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, period_ms: int, start_ms: int, end_ms: int
+) -> Arrays:
+    """Volume by traded price in [start, end), summed by period and step of PRICE_STEP.
+
+    Arrays of equal length, in order of time and price: time (start of the period, int64 ms),
+    price (volume-weighted within the step, USDT), volume (contracts; float64). The steps are the
+    same at any price, window and bin size. DuckDB sums the trades as it reads them: what is in
+    memory are the sums.
+    """
+    return _arrays(
+        cursor.execute(
+            f"""
+            SELECT epoch_ms(timestamp) // $period * $period AS time,
+                   sum(price * quantity) / sum(quantity) AS price, sum(quantity) AS volume
+            FROM {TRADES.name}
+            WHERE symbol = $symbol AND timestamp >= make_timestamp_ms($start)
+              AND timestamp < make_timestamp_ms($end) AND price > 0 AND quantity > 0
+            GROUP BY time, floor(ln(aggtrades_history.price) / ln(1 + $step))
+            ORDER BY time, price
+            """,
+            {
+                "symbol": symbol,
+                "period": period_ms,
+                "start": start_ms,
+                "end": end_ms,
+                "step": PRICE_STEP,
+            },
         )
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from heatmap.engine import BracketTable, Candles, ModelParameters, OpenInterest
+from heatmap.engine import BracketTable, Candles, ModelParameters, OpenInterest, TradedPrices
 
 MINUTE = 60_000
 FIVE_MINUTES = 300_000
@@ -110,6 +110,21 @@ def _open_interest(draw: st.DrawFn, places: np.ndarray, interval: int) -> OpenIn
 
 
 @st.composite
+def trades_of(draw: st.DrawFn, candles: Candles) -> TradedPrices | None:
+    """Trades in some of the candles, at their edges too, some of no volume; or none at all."""
+    if not len(candles.open_time) or draw(st.booleans()):
+        return None
+    lines = []
+    for opened, low, high in zip(candles.open_time, candles.low, candles.high, strict=True):
+        for _ in range(draw(st.integers(0, 2))):
+            at = opened + draw(st.sampled_from([0, 1, candles.interval_ms - 1]))
+            price = low + (high - low) * draw(st.sampled_from([0.0, 0.3, 1.0]))
+            lines.append((int(at), float(price), draw(st.sampled_from([0.0, 1.0, 9.0]))))
+    times, prices, volumes = zip(*sorted(lines), strict=True) if lines else ((), (), ())
+    return TradedPrices(np.array(times, np.int64), np.array(prices), np.array(volumes))
+
+
+@st.composite
 def parameters(draw: st.DrawFn) -> ModelParameters:
     """Mixes that differ by side, share leverages, fold, and tilt."""
     weights = st.lists(
@@ -123,4 +138,5 @@ def parameters(draw: st.DrawFn) -> ModelParameters:
         short_leverage_weights=tuple(draw(weights)),
         position_notional=draw(st.sampled_from([1_000.0, 10_000.0, 1_000_000.0])),
         taker_tilt=draw(st.sampled_from([0.0, 0.0, 0.7])),
+        spread_entries=draw(st.booleans()),
     )

@@ -158,3 +158,10 @@ def test_single_precision_input_gives_the_book_of_double_precision():
     single = {name: array.astype(np.float32) for name, array in candles.arrays().items()}
     single["open_time"] = candles.open_time
     assert Candles(interval_ms=candles.interval_ms, **single).low.dtype == np.float64
+
+
+def test_a_copy_with_other_options_has_the_same_weights():
+    weights = ((5.0, 0.1), (10.0, 0.7), (25.0, 0.2), (50.0, 0.3), (100.0, 0.4))
+    model = ModelParameters(long_leverage_weights=weights)
+    there = dataclasses.replace(model, spread_entries=True)
+    assert dataclasses.replace(there, spread_entries=False) == model

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heatmap.engine import Candles, Heatmap, ModelParameters, OpenInterest, compute_heatmap
+from heatmap.engine import (
+    Candles,
+    Heatmap,
+    ModelParameters,
+    OpenInterest,
+    TradedPrices,
+    compute_heatmap,
+)
 from tests.oracle import Column, Market
 from tests.unit.heatmap.markets import (
     BTC_BRACKETS,
@@ -16,6 +23,7 @@ from tests.unit.heatmap.markets import (
     STEEP_BRACKETS,
     markets,
     parameters,
+    trades_of,
 )
 
 BRACKETS = st.sampled_from(
@@ -56,6 +64,7 @@ def compare(
     brackets: tuple,
     model: ModelParameters,
     bin_size: float,
+    trades: TradedPrices | None = None,
 ) -> None:
     times = instants(candles)
     top = float(candles.high.max(initial=bin_size)) * 2.2
@@ -68,17 +77,19 @@ def compare(
         bin_size,
         price_range=(0.0, top),
         column_interval_ms=10**12,
+        trades=trades,
     )
-    oracle = Market(candles, open_interest, list(brackets), model, bin_size)
+    oracle = Market(candles, open_interest, list(brackets), model, bin_size, trades)
     assert_same(heatmap, oracle.columns(times))
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-@given(markets(), BRACKETS, parameters(), st.sampled_from([0.5, 1.0, 3.7]))
-def test_engine_and_oracle_agree(market, brackets, model, bins_per_hundredth):
+@given(markets(), BRACKETS, parameters(), st.sampled_from([0.5, 1.0, 3.7]), st.data())
+def test_engine_and_oracle_agree(market, brackets, model, bins_per_hundredth, data):
     candles, open_interest = market
+    trades = data.draw(trades_of(candles))
     scale = float(np.median(candles.close)) / 100 if len(candles.close) else 1.0
-    compare(candles, open_interest, brackets, model, bins_per_hundredth * scale)
+    compare(candles, open_interest, brackets, model, bins_per_hundredth * scale, trades)
 
 
 @pytest.mark.parametrize("bin_size", [0.1, 1.0, 3.0])
