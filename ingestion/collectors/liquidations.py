@@ -186,7 +186,9 @@ def collect(stop: threading.Event) -> None:
                 if not turn.take():
                     logger.info("Another process records the liquidations; waiting for its end.")
                 elif not _follow_enabled(recorder):
-                    state.succeeded(COLLECTOR, status="idle: no symbol is enabled")
+                    state.succeeded(
+                        COLLECTOR, next_run=_after(wait), status="idle: no symbol is enabled"
+                    )
                 else:
                     _record_connection(recorder, turn, stop)
             except (TemporaryError, DatabaseError, InterfaceError) as error:
@@ -269,12 +271,8 @@ def _check_silence(recorder: Recorder) -> None:
 
 
 def _say_well(recorder: Recorder) -> None:
-    now = timezone.now()
-    state.succeeded(
-        COLLECTOR,
-        next_run=now + timedelta(seconds=settings.LIQUIDATIONS_PERIOD_SECONDS),
-        **_figures(recorder, _now_ms()),
-    )
+    next_run = _after(settings.LIQUIDATIONS_PERIOD_SECONDS)
+    state.succeeded(COLLECTOR, next_run=next_run, **_figures(recorder, _now_ms()))
 
 
 def _figures(recorder: Recorder, now_ms: int) -> dict[str, Any]:
@@ -299,7 +297,7 @@ def _figures(recorder: Recorder, now_ms: int) -> dict[str, Any]:
 def _say_failed(error: Exception, wait: float) -> None:
     logger.warning("%s Next attempt in %.0f s.", error, wait)
     try:
-        state.failed(COLLECTOR, str(error), next_run=timezone.now() + timedelta(seconds=wait))
+        state.failed(COLLECTOR, str(error), next_run=_after(wait))
     except (DatabaseError, InterfaceError) as database_error:
         logger.warning("This could not be noted in the database: %s", database_error)
 
@@ -307,6 +305,10 @@ def _say_failed(error: Exception, wait: float) -> None:
 def _backoff(failures: int) -> float:
     longest = min(2.0 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the attempts, no secret
+
+
+def _after(seconds: float) -> datetime:
+    return timezone.now() + timedelta(seconds=seconds)
 
 
 def _now_ms() -> int:
