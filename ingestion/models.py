@@ -1,7 +1,7 @@
 """Symbols, ingestion jobs and their chunks; the audit log; the state of the collectors."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -17,8 +17,14 @@ from liqheat_project.lib.runs import AbstractRun
 class Symbol(models.Model):
     """A Binance USD-M futures symbol that this installation knows.
 
-    Data can be loaded for any registered symbol; the API and the page serve the enabled ones.
+    Data can be loaded for any registered symbol; the API and the page serve the enabled ones. What
+    the comparison with the outside world says of it is written by the validation's gate only.
     """
+
+    class Verdict(models.TextChoices):
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        NO_REFERENCE = "no_reference", "No reference"
 
     name = models.CharField(
         max_length=30,
@@ -41,6 +47,18 @@ class Symbol(models.Model):
     )
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    verdict = models.CharField(
+        max_length=12,
+        choices=Verdict.choices,
+        blank=True,
+        editable=False,
+        help_text="the gate's last word; blank where nothing was ever compared",
+    )
+    hit_rate = models.FloatField(
+        null=True, editable=False, help_text="of the newest reference that could be compared"
+    )
+    validated_at = models.DateTimeField(null=True, editable=False)
+    approved_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["name"]
@@ -51,6 +69,11 @@ class Symbol(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_approved(self, now: datetime) -> bool:
+        """Whether an approval is in force: it ends by itself when its time has come."""
+        until = self.approved_until
+        return self.verdict == self.Verdict.APPROVED and until is not None and now < until
 
 
 class IngestionJob(AbstractRun):

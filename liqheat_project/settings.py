@@ -257,6 +257,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "RunState": "liqheat_project.lib.runs.RunState",
+        "ValidationOutcome": "heatmap.api.schema.OUTCOMES",
+    },
 }
 
 UNFOLD = {

@@ -51,17 +51,21 @@ def decide(policy: Policy, runs: Sequence[RunFigures], now: datetime) -> Decisio
     """The verdict on a symbol from its runs, in any order.
 
     The newest readable run decides: if it falls short, the symbol is rejected whatever was before.
-    An approval needs the newest `policy.runs` readable runs to pass, all within `valid_days`, and
-    ends so many days after the newest. No reference, or none that could be read, approves nothing.
+    An approval needs the newest `policy.runs` readable runs to pass, all within `valid_days` of the
+    newest, and ends so many days after it. No reference, or none that could be read, approves
+    nothing.
     """
-    oldest = now - timedelta(days=policy.valid_days)
-    recent = sorted((run for run in runs if run.at > oldest), key=lambda run: run.at, reverse=True)
-    readable = [run for run in recent if not run.unreadable]
-    if not readable:
+    valid = timedelta(days=policy.valid_days)
+    recent = sorted(
+        (run for run in runs if run.at > now - valid), key=lambda run: run.at, reverse=True
+    )
+    newest = next((run for run in recent if not run.unreadable), None)
+    if newest is None:
         reasons = [f"no reference within {policy.valid_days} days"]
         reasons += [f"{run.at:%Y-%m-%d %H:%M}: {run.unreadable}" for run in recent]
         return Decision(Verdict.NO_REFERENCE, tuple(reasons))
-    counted = readable[: policy.runs]
+    readable = [run for run in runs if not run.unreadable and newest.at - valid < run.at]
+    counted = sorted(readable, key=lambda run: run.at, reverse=True)[: policy.runs]
     short = [
         f"{run.at:%Y-%m-%d %H:%M}: {why}" for run in counted for why in shortfalls(policy, run)
     ]
@@ -72,8 +76,8 @@ def decide(policy: Policy, runs: Sequence[RunFigures], now: datetime) -> Decisio
             Verdict.NO_REFERENCE,
             (f"{len(counted)} of {policy.runs} passing runs within {policy.valid_days} days",),
         )
-    until = counted[0].at + timedelta(days=policy.valid_days)
-    return Decision(Verdict.APPROVED, (f"the newest {policy.runs} runs passed",), until)
+    passed = f"the newest {policy.runs} runs passed"
+    return Decision(Verdict.APPROVED, (passed,), newest.at + valid)
 
 
 def shortfalls(policy: Policy, run: RunFigures) -> list[str]:

@@ -32,8 +32,17 @@ def test_two_passing_runs_are_too_few():
     assert decision.reasons == ("2 of 3 passing runs within 30 days",)
 
 
-def test_an_approval_expires():
-    assert decide(Policy(), runs(3), NOW + timedelta(days=28)).verdict == Verdict.NO_REFERENCE
+def test_an_approval_lasts_until_its_end_and_no_longer():
+    """Also while the older ones of its runs grow older than thirty days."""
+    end = NOW + timedelta(days=30)
+    last = decide(Policy(), runs(3), end - timedelta(seconds=1))
+    assert (last.verdict, last.until) == (Verdict.APPROVED, end)
+    assert decide(Policy(), runs(3), end).verdict == Verdict.NO_REFERENCE
+
+
+def test_runs_too_far_apart_do_not_add_up():
+    apart = [replace(run, at=NOW - n * timedelta(days=15)) for n, run in enumerate(runs(3))]
+    assert decide(Policy(), apart, NOW).reasons == ("2 of 3 passing runs within 30 days",)
 
 
 def test_a_failing_run_withdraws_the_approval():
@@ -79,11 +88,11 @@ def columns() -> list[Column]:
     profiles = [truth["long"] + truth["short"] for truth in truths]
     return [
         Column(
-            grid,
-            profile,
-            profile,
-            np.column_stack([other for other in profiles if other is not profile]),
-            price,
+            grid=grid,
+            reference=profile,
+            ours=profile,
+            other_times=np.column_stack([other for other in profiles if other is not profile]),
+            price=price,
         )
         for profile in profiles
     ]
