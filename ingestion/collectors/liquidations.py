@@ -283,8 +283,8 @@ def _figures(recorder: Recorder, now_ms: int) -> dict[str, Any]:
         spans.setdefault(symbol, []).extend(unwritten)
     return {
         "status": "connected",
-        "connected_since": _iso(recorder.connected_ms),
-        "last_message": _iso(recorder.last_message_ms),
+        "connected_since": _text(recorder.connected_ms),
+        "last_message": _text(recorder.last_message_ms),
         "rows_last_hour": sum(events.values()),
         "bad_messages": recorder.bad_messages,
         "coverage_percent": {
@@ -315,7 +315,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _iso(milliseconds: int | None) -> str | None:
+def _text(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}"
