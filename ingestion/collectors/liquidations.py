@@ -223,11 +223,13 @@ def _record_connection(recorder: Recorder, turn: Turn, stop: threading.Event) ->
             while not stop.is_set():
                 if time.monotonic() >= due:
                     if not _go_on(recorder, turn):
-                        return
+                        break
                     due = time.monotonic() + period
                 message = stream.receive(min(due - time.monotonic(), 0.5))
                 if message is not None:
                     recorder.hear(message, _now_ms())
+            while (message := stream.receive(0)) is not None:  # came while a period's work was done
+                recorder.hear(message, _now_ms())
         finally:
             recorder.disconnected()
             recorder.write()

@@ -245,6 +245,22 @@ def test_a_lake_that_is_away_delays_the_rows_and_loses_none(exchange, start, mon
     wait_for_rows(exchange, "ETHUSDT")
 
 
+def test_what_came_before_the_end_is_written_even_if_it_was_not_read_yet(
+    exchange, start, monkeypatch
+):
+    go_on = threading.Event()
+    monkeypatch.setattr(liquidations, "_say_well", lambda recorder: go_on.wait(20))
+    enable("ETHUSDT")
+    stop = start()
+    exchange.wait_for_listener()
+    for _ in range(20):
+        exchange.liquidate("ETHUSDT")
+    exchange.wait_until_received()
+    stop.set()
+    go_on.set()
+    wait_for_rows(exchange, "ETHUSDT")
+
+
 def test_the_command_ends_when_it_is_told_to(monkeypatch):
     stops: list[threading.Event] = []
     monkeypatch.setattr(liquidations, "collect", stops.append)
