@@ -317,6 +317,7 @@ class CollectorState(models.Model):
 
     class Meta:
         ordering = ["collector", "symbol"]
+        verbose_name_plural = "system status"
         constraints = [
             models.UniqueConstraint(
                 fields=["collector", "symbol"], name="one_state_per_collector_and_symbol"

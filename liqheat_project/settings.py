@@ -27,6 +27,7 @@ VAR_DIR = env.folder("VAR_DIR", "var", BASE_DIR)
 WEB_ADDRESS = env.address("WEB_ADDRESS", "127.0.0.1:8000")
 WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=64)
 WEB_THREADS = env.number("WEB_THREADS", 16, minimum=1, maximum=64)
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 FLOWER_ADDRESS = env.address("FLOWER_ADDRESS", "127.0.0.1:5555")
 FLOWER_BASIC_AUTH = env.text("FLOWER_BASIC_AUTH")
 # The user that `manage.py up` makes when it does not exist yet.
@@ -225,6 +226,7 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REDIRECT_EXEMPT = [r"^health(/|$)", r"^metrics$"]  # probes come without the TLS proxy
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 X_FRAME_OPTIONS = "DENY"
 

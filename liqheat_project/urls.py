@@ -2,7 +2,8 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from liqheat_project.health import live
+from liqheat_project.health import health, live, ready
+from liqheat_project.metrics import metrics
 
 urlpatterns = [
     path("", include("heatmap.urls")),
@@ -10,6 +11,9 @@ urlpatterns = [
     path("", include("validation.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("health", health, name="health"),
+    path("health/ready", ready, name="health-ready"),
     path("health/live", live, name="health-live"),
+    path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]

@@ -107,6 +107,13 @@ class StreamServer:
         for listener in listeners:
             listener.send(message)
 
+    def wait_until_received(self) -> None:
+        """Until all that was sent has come to the listeners, read or not."""
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            assert listener.ping().wait(20), "a listener did not answer a ping"
+
     def disconnect(self) -> None:
         """Close all connections, as the exchange does with those that are 24 hours old."""
         with self._lock:

@@ -186,7 +186,9 @@ def collect(stop: threading.Event) -> None:
                 if not turn.take():
                     logger.info("Another process records the liquidations; waiting for its end.")
                 elif not _follow_enabled(recorder):
-                    state.succeeded(COLLECTOR, status="idle: no symbol is enabled")
+                    state.succeeded(
+                        COLLECTOR, next_run=_after(wait), status="idle: no symbol is enabled"
+                    )
                 else:
                     _record_connection(recorder, turn, stop)
             except (TemporaryError, DatabaseError, InterfaceError) as error:
@@ -221,11 +223,13 @@ def _record_connection(recorder: Recorder, turn: Turn, stop: threading.Event) ->
             while not stop.is_set():
                 if time.monotonic() >= due:
                     if not _go_on(recorder, turn):
-                        return
+                        break
                     due = time.monotonic() + period
                 message = stream.receive(min(due - time.monotonic(), 0.5))
                 if message is not None:
                     recorder.hear(message, _now_ms())
+            while (message := stream.receive(0)) is not None:  # came while a period's work was done
+                recorder.hear(message, _now_ms())
         finally:
             recorder.disconnected()
             recorder.write()
@@ -269,12 +273,8 @@ def _check_silence(recorder: Recorder) -> None:
 
 
 def _say_well(recorder: Recorder) -> None:
-    now = timezone.now()
-    state.succeeded(
-        COLLECTOR,
-        next_run=now + timedelta(seconds=settings.LIQUIDATIONS_PERIOD_SECONDS),
-        **_figures(recorder, _now_ms()),
-    )
+    next_run = _after(settings.LIQUIDATIONS_PERIOD_SECONDS)
+    state.succeeded(COLLECTOR, next_run=next_run, **_figures(recorder, _now_ms()))
 
 
 def _figures(recorder: Recorder, now_ms: int) -> dict[str, Any]:
@@ -285,8 +285,8 @@ def _figures(recorder: Recorder, now_ms: int) -> dict[str, Any]:
         spans.setdefault(symbol, []).extend(unwritten)
     return {
         "status": "connected",
-        "connected_since": _iso(recorder.connected_ms),
-        "last_message": _iso(recorder.last_message_ms),
+        "connected_since": _text(recorder.connected_ms),
+        "last_message": _text(recorder.last_message_ms),
         "rows_last_hour": sum(events.values()),
         "bad_messages": recorder.bad_messages,
         "coverage_percent": {
@@ -299,7 +299,7 @@ def _figures(recorder: Recorder, now_ms: int) -> dict[str, Any]:
 def _say_failed(error: Exception, wait: float) -> None:
     logger.warning("%s Next attempt in %.0f s.", error, wait)
     try:
-        state.failed(COLLECTOR, str(error), next_run=timezone.now() + timedelta(seconds=wait))
+        state.failed(COLLECTOR, str(error), next_run=_after(wait))
     except (DatabaseError, InterfaceError) as database_error:
         logger.warning("This could not be noted in the database: %s", database_error)
 
@@ -309,11 +309,15 @@ def _backoff(failures: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the attempts, no secret
 
 
+def _after(seconds: float) -> datetime:
+    return timezone.now() + timedelta(seconds=seconds)
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _iso(milliseconds: int | None) -> str | None:
+def _text(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}"

@@ -96,6 +96,7 @@ def test_everything_answers_and_ctrl_c_stops_it_all(launcher):
     assert sorted(log.stem for log in (launcher.folder / "var" / "log").iterdir()) == PROGRAMS
 
     with httpx.Client(base_url=f"http://{launcher.web}") as client:
+        assert client.get("/health/ready").status_code == 200
         page = client.get("/admin/login/")
         assert page.status_code == 200
         assert client.get(re.search(r'href="(/static/[^"]+\.css)"', page.text)[1]).is_success

@@ -1,9 +1,9 @@
-// Keeps the page of a run up to date: once a second it asks for the run's fragments of HTML and
-// puts those that changed in place, until the run has ended.
+// Keeps a page up to date, such as a run's: once a second, or as often as the page says, it asks for
+// the page's fragments of HTML and puts those that changed in place, until the run has ended.
 "use strict";
 
 (() => {
-  const INTERVAL_MS = 1000;
+  const INTERVAL_SECONDS = 1;
 
   const shown = new Map();
 
@@ -29,16 +29,17 @@
     return answer.ended;
   }
 
-  async function watch(url) {
+  async function watch(url, seconds) {
     let ended = false;
     while (!ended) {
-      await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
       ended = await update(url).catch(() => false); // the server may be back a second later
     }
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     const page = document.querySelector("[data-progress-url]");
-    if (page) watch(page.dataset.progressUrl + location.search);
+    const seconds = Number(page?.dataset.progressSeconds) || INTERVAL_SECONDS;
+    if (page) watch(page.dataset.progressUrl + location.search, seconds);
   });
 })();

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from ingestion import lake as the_lake
 from ingestion.collectors import liquidations
 from ingestion.collectors.liquidations import Recorder, slices
-from ingestion.errors import LakeBusy
+from ingestion.errors import LakeBusy, TemporaryError
 from ingestion.lake.liquidations import add_liquidations, heard_share, heard_spans
 from ingestion.models import CollectorState, Symbol
 from ingestion.sources.stream import parse_message
@@ -245,6 +245,22 @@ def test_a_lake_that_is_away_delays_the_rows_and_loses_none(exchange, start, mon
     wait_for_rows(exchange, "ETHUSDT")
 
 
+def test_what_came_before_the_end_is_written_even_if_it_was_not_read_yet(
+    exchange, start, monkeypatch
+):
+    go_on = threading.Event()
+    monkeypatch.setattr(liquidations, "_say_well", lambda recorder: go_on.wait(20))
+    enable("ETHUSDT")
+    stop = start()
+    exchange.wait_for_listener()
+    for _ in range(20):
+        exchange.liquidate("ETHUSDT")
+    exchange.wait_until_received()
+    stop.set()
+    go_on.set()
+    wait_for_rows(exchange, "ETHUSDT")
+
+
 def test_the_command_ends_when_it_is_told_to(monkeypatch):
     stops: list[threading.Event] = []
     monkeypatch.setattr(liquidations, "collect", stops.append)
@@ -313,6 +329,21 @@ def test_what_a_rolled_back_symbol_left_in_memory_is_not_written(lake):
     recorder.disconnected()
     recorder.write()
     assert {symbol for symbol, *_ in rows()} == set(spans_of(0, DAY_MS)) == {"BTCUSDT"}
+
+
+def test_memory_is_bounded_and_free_again_once_its_events_are_written(lake, monkeypatch):
+    monkeypatch.setattr(liquidations, "MAX_KEPT_EVENTS", 1)
+    enable("ETHUSDT")
+    recorder = Recorder()
+    recorder.follow(["ETHUSDT"], 0)
+    recorder.connected(0)
+    for _ in range(3):
+        recorder.hear(message("DOTUSDT"), 1_000)
+        recorder.hear(message("ETHUSDT"), 1_000)
+        recorder.write()
+    recorder.hear(message("ETHUSDT"), 1_000)
+    with pytest.raises(TemporaryError, match="2 liquidations wait to be written"):
+        recorder.hear(message("ETHUSDT"), 1_000)
 
 
 def spans_of(start_ms: int, end_ms: int) -> dict[str, list[tuple[int, int]]]:

@@ -1,0 +1,142 @@
+"""The "System status" page: how all that runs by itself is doing, for staff."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from redis.exceptions import RedisError
+from unfold.admin import ModelAdmin
+
+from ingestion import status
+from ingestion.errors import IngestionError
+from ingestion.lake.freshness import KINDS
+from ingestion.models import CollectorState
+from ingestion.status import LakeStatus, condition
+
+SECONDS_BETWEEN_LOOKS = 5
+COLOURS = {"ok": "success", "late": "warning", "failing": "danger"}
+FRAGMENTS = ("parts", "collectors", "symbols")
+
+
+@dataclass(frozen=True)
+class CollectorLine:
+    """A collector's line of the table; `state` is None of one that never ran."""
+
+    name: str
+    state: CollectorState | None = None
+    condition: str = "has not run yet"
+    colour: str | None = None
+    rows_last_hour: int | None = None
+    details: tuple[tuple[str, Any], ...] = ()
+
+
+@admin.register(CollectorState)
+class SystemStatusAdmin(ModelAdmin):
+    class Media:
+        js = ("liqheat_project/run.js",)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: CollectorState | None = None) -> bool:
+        return request.user.is_active and request.user.is_staff
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        def page(address: str, view: Any, name: str) -> URLPattern:
+            view = self.admin_site.admin_view(view)
+            return path(address, view, name=f"ingestion_collectorstate_{name}")
+
+        return [
+            page("", self.changelist_view, "changelist"),
+            page("progress/", self.progress_view, "progress"),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {
+            "title": "System status",
+            "opts": self.opts,
+            "media": self.media,
+            "fragments": fragments(),
+            "seconds": SECONDS_BETWEEN_LOOKS,
+        }
+        return TemplateResponse(
+            request,
+            "admin/ingestion/system_status/page.html",
+            self.admin_site.each_context(request) | context | (extra_context or {}),
+        )
+
+    def progress_view(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"ended": False, "fragments": fragments()})
+
+
+def fragments() -> dict[str, str]:
+    """The HTML of the page's moving parts. What does not answer is said in its place."""
+    now = timezone.now()
+    context: dict[str, Any] = {
+        "now": now,
+        "database": connection.vendor,
+        "silent_after": status.SILENT_AFTER_SECONDS,
+    }
+    lake: LakeStatus | None = None
+    try:
+        context["broker"] = status.broker_status()
+    except RedisError as error:
+        context["broker_error"] = str(error)
+    try:
+        lake = context["lake"] = status.lake_status()
+    except IngestionError as error:
+        context["lake_error"] = str(error)
+    context["collectors"] = _collector_lines(lake, now)
+    return {
+        name: render_to_string(f"admin/ingestion/system_status/{name}.html", context)
+        for name in FRAGMENTS
+    }
+
+
+def _collector_lines(lake: LakeStatus | None, now: datetime) -> list[CollectorLine]:
+    states: dict[str, list[CollectorState]] = {}
+    for state in CollectorState.objects.all():
+        states.setdefault(state.collector, []).append(state)
+    lines = []
+    for value, label in CollectorState.Collector.choices:
+        lines += [_line(label, state, lake, now) for state in states.get(value, [])] or [
+            CollectorLine(label)
+        ]
+    return lines
+
+
+def _line(
+    label: str, state: CollectorState, lake: LakeStatus | None, now: datetime
+) -> CollectorLine:
+    how = condition(state, now)
+    details = tuple(
+        (name.replace("_", " "), value)
+        for name, value in state.details.items()
+        if name != "rows_last_hour" and value is not None and not isinstance(value, dict)
+    )
+    rows = state.details.get("rows_last_hour")
+    if lake is not None and state.collector in KINDS:
+        rows = sum(
+            symbol.rows_last_hour[state.collector]
+            for symbol in lake.symbols
+            if state.symbol in ("", symbol.name)
+        )
+    return CollectorLine(label, state, how, COLOURS[how], rows, details)
