@@ -1,6 +1,6 @@
 """The life of ingestion jobs: planned, handed out, settled, retried, cancelled, rescued."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
@@ -54,9 +54,11 @@ def create_job(
     reload: bool = False,
     throttle_ms: int = 0,
     requested_by: Any = None,
+    only: Collection[date] | None = None,
 ) -> IngestionJob:
     """Plan the loading of `datasets` (of DATASET_CHOICES) for the days `start_date` to `end_date`.
 
+    `only` leaves out the files that do not start on one of these days.
     Raises RefusedRange or RefusedPath for dates and names that cannot be, BadRequest otherwise.
     """
     if not datasets or (unknown := set(datasets) - set(DATASET_CHOICES)):
@@ -81,6 +83,7 @@ def create_job(
         file
         for name in dict.fromkeys(datasets)
         for file in plan_files(symbol.name, *parts_of(name), start_date, end_date, period)  # type: ignore[arg-type]
+        if only is None or file.start in only
     ]
     chunks = [
         Chunk(
@@ -112,6 +115,7 @@ def run_again(job: IngestionJob, requested_by: Any = None) -> IngestionJob:
         reload=True,
         throttle_ms=job.throttle_ms,
         requested_by=requested_by,
+        only=set(job.chunks.values_list("start", flat=True)),
     )
 
 
@@ -125,6 +129,7 @@ def retry_failed(job: IngestionJob) -> list[int]:
         state=ChunkState.PENDING,
         attempts=0,
         reason="",
+        error_class="",
         retry_at=None,
         started_at=None,
         finished_at=None,

@@ -59,7 +59,7 @@ class Lease:
                 lease_token=None,
                 lease_until=None,
                 finished_at=finished,
-                **{"bytes_done": done, "bytes_total": total, **values},
+                **{"bytes_done": done, "bytes_total": total, "error_class": "", **values},
             )
         )
         return bool(ended)
