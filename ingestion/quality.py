@@ -6,7 +6,7 @@ interest, an hour for trades, whose number is nobody's to know.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -15,13 +15,14 @@ from typing import Any
 import duckdb
 import numpy as np
 from django.db.models import Max, Min, QuerySet
+from django.utils import timezone
 
-from ingestion.errors import ChecksumMismatch, NotInSource
-from ingestion.jobs import DATASET_CHOICES, parts_of
+from ingestion.errors import BadRequest, ChecksumMismatch, NotInSource
+from ingestion.jobs import DATASET_CHOICES, create_job, parts_of
 from ingestion.lake import read
 from ingestion.lake.read import INTERVAL_MS, LoadedFile
 from ingestion.lake.schema import table_of
-from ingestion.models import Chunk, ChunkState
+from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob, Symbol
 
 DAY_MS = 86_400_000
 SLOT_MS = {**INTERVAL_MS, "metrics": 300_000, "aggTrades": 3_600_000}
@@ -110,6 +111,18 @@ class Day:
     slots: int
     quarantined: int
     reason: str
+
+    @property
+    def remarks(self) -> str:
+        """What there is to say beside the state, or nothing."""
+        parts = []
+        if self.state in (DayState.PARTIAL, DayState.LIVE_ONLY):
+            parts.append(f"{self.filled:,} of {self.slots:,} filled")
+        if self.quarantined:
+            parts.append(f"rows set aside: {self.quarantined:,}")
+        if self.reason:
+            parts.append(self.reason)
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -219,6 +232,34 @@ def check(
     ledger = read.loaded_files(cursor, symbol)
     found = [_check(cursor, symbol, name, ledger, tried, first, last) for name in DATASET_CHOICES]
     return [quality for quality in found if quality]
+
+
+def repair(
+    symbol: Symbol, dataset: str, days: Collection[date], requested_by: Any = None
+) -> IngestionJob | None:
+    """A job that loads these days from the archive, what is in the lake already included.
+
+    Days that wait in another job are left out; None where no other is left. Raises BadRequest for
+    days that are not over: the archive has none of them.
+    """
+    if any(day >= timezone.now().date() for day in days):
+        raise BadRequest("The archive has the files of days that are over (UTC) only.")
+    name, interval = _key(dataset)
+    waiting = Chunk.objects.filter(
+        job__symbol=symbol, job__dry_run=False, dataset=name, interval=interval, period="daily"
+    ).exclude(state__in=ENDED_CHUNK_STATES)
+    chosen = set(days) - set(waiting.values_list("start", flat=True))
+    if not chosen:
+        return None
+    return create_job(
+        symbol,
+        [dataset],
+        min(chosen),
+        max(chosen),
+        reload=True,
+        requested_by=requested_by,
+        only=chosen,
+    )
 
 
 def version_of_attempts(symbol: str) -> str:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from kombu.exceptions import OperationalError
+from unfold.admin import ModelAdmin
 
 from ingestion import tasks
 from ingestion.errors import IngestionError
@@ -24,6 +27,24 @@ def require(allowed: bool) -> None:
 def counted(count: int, noun: str) -> str:
     """`1 file`, `1,460 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+class SymbolPages(ModelAdmin):
+    """Pages of symbols beside the list and the form."""
+
+    def has_load_data_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(LOAD_DATA)
+
+    def page(
+        self, request: HttpRequest, title: str, template: str, context: dict[str, Any]
+    ) -> TemplateResponse:
+        """A page in the admin's frame from a template of symbols."""
+        context = {"title": title, "opts": self.opts, **context}
+        return TemplateResponse(
+            request,
+            f"admin/ingestion/symbol/{template}",
+            self.admin_site.each_context(request) | context,
+        )
 
 
 @contextmanager

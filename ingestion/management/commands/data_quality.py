@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.console import day, find_symbol
 from ingestion.lake import read
-from ingestion.quality import FINE_STATES, DatasetQuality, Day, DayState, check
+from ingestion.quality import FINE_STATES, DatasetQuality, Day, check
 
 DAYS_SHOWN = 60
 GAPS_SHOWN = 20
@@ -64,11 +64,4 @@ class Command(BaseCommand):
 
 
 def _line(day: Day) -> str:
-    parts = [f"{day.day}  {day.state.label:<17}"]
-    if day.state in (DayState.PARTIAL, DayState.LIVE_ONLY):
-        parts.append(f"{day.filled:,} of {day.slots:,} filled")
-    if day.quarantined:
-        parts.append(f"{day.quarantined:,} rows set aside")
-    if day.reason:
-        parts.append(day.reason)
-    return " ".join(parts).rstrip()
+    return f"{day.day}  {day.state.label:<17} {day.remarks}".rstrip()

@@ -183,7 +183,7 @@ def test_data_quality_says_what_is_not_fine(
     load_days(ethereum, 0, 2, source="folder", folder=str(tmp_path))
     text = said("data_quality", "--symbol", "ETHUSDT")
     assert "metrics" in text
-    assert "2024-11-02  missing upstream" in text
+    assert "2024-11-02  missing upstream  " in text
     assert "2024-11-03  partial           275 of 288 filled" in text
     narrow = said("data_quality", "--symbol", "ETHUSDT", "--end-date", "2024-11-01")
     assert "missing upstream" not in narrow
