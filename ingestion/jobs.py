@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
+from ingestion import lease
 from ingestion.errors import BadRequest
 from ingestion.models import (
     ENDED_CHUNK_STATES,
@@ -190,8 +191,10 @@ def sweep(now: datetime) -> list[int]:
     their job runs.
     """
     grace = timedelta(seconds=settings.SWEEP_SECONDS)
-    dead = Q(state=ChunkState.RUNNING, lease_until__lt=now)
-    due = Q(state=ChunkState.WAITING, retry_at__lt=now - grace)
+    dead = lease.has_expired(now)
+    due = Q(state=ChunkState.WAITING) & (
+        Q(retry_at__lt=now - grace) | Q(retry_at__gt=now + lease.LONGEST_WAIT)
+    )
     found = Chunk.objects.filter(dead | due, job__state__in=[RunState.QUEUED, RunState.RUNNING])
     ids = set(found.values_list("pk", flat=True))
     Chunk.objects.filter(dead | due, pk__in=ids).update(
@@ -215,12 +218,14 @@ def _forgotten_chunks(job: IngestionJob, now: datetime) -> set[int]:
         settle(job)  # its worker died between its last chunk and this line
         return set()
     moved = chunks.aggregate(last=Max("finished_at"))["last"] or job.created_at
-    if moved > now - _patience():
+    if now - _patience() < moved <= now:
         return set()
-    untold = Q(retry_at=None) | Q(retry_at__lte=now)
+    # What moved in the future, or was told of in it, did so before the clock was set back.
+    pause = max(now - moved, _patience())
+    untold = Q(retry_at=None) | Q(retry_at__lte=now) | Q(retry_at__gt=now + 2 * pause)
     forgotten = chunks.filter(untold, state=ChunkState.PENDING)
     ids = set(forgotten.values_list("pk", flat=True))
-    forgotten.update(retry_at=now + (now - moved))
+    forgotten.update(retry_at=now + pause)
     return ids
 
 
