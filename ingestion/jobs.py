@@ -1,6 +1,6 @@
 """The life of ingestion jobs: planned, handed out, settled, retried, cancelled, rescued."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
+from ingestion import lease
 from ingestion.errors import BadRequest
 from ingestion.models import (
     ENDED_CHUNK_STATES,
@@ -54,9 +55,11 @@ def create_job(
     reload: bool = False,
     throttle_ms: int = 0,
     requested_by: Any = None,
+    only: Collection[date] | None = None,
 ) -> IngestionJob:
     """Plan the loading of `datasets` (of DATASET_CHOICES) for the days `start_date` to `end_date`.
 
+    `only` leaves out the files that do not start on one of these days.
     Raises RefusedRange or RefusedPath for dates and names that cannot be, BadRequest otherwise.
     """
     if not datasets or (unknown := set(datasets) - set(DATASET_CHOICES)):
@@ -81,6 +84,7 @@ def create_job(
         file
         for name in dict.fromkeys(datasets)
         for file in plan_files(symbol.name, *parts_of(name), start_date, end_date, period)  # type: ignore[arg-type]
+        if only is None or file.start in only
     ]
     chunks = [
         Chunk(
@@ -112,6 +116,7 @@ def run_again(job: IngestionJob, requested_by: Any = None) -> IngestionJob:
         reload=True,
         throttle_ms=job.throttle_ms,
         requested_by=requested_by,
+        only=set(job.chunks.values_list("start", flat=True)),
     )
 
 
@@ -125,6 +130,7 @@ def retry_failed(job: IngestionJob) -> list[int]:
         state=ChunkState.PENDING,
         attempts=0,
         reason="",
+        error_class="",
         retry_at=None,
         started_at=None,
         finished_at=None,
@@ -185,8 +191,10 @@ def sweep(now: datetime) -> list[int]:
     their job runs.
     """
     grace = timedelta(seconds=settings.SWEEP_SECONDS)
-    dead = Q(state=ChunkState.RUNNING, lease_until__lt=now)
-    due = Q(state=ChunkState.WAITING, retry_at__lt=now - grace)
+    dead = lease.has_expired(now)
+    due = Q(state=ChunkState.WAITING) & (
+        Q(retry_at__lt=now - grace) | Q(retry_at__gt=now + lease.LONGEST_WAIT)
+    )
     found = Chunk.objects.filter(dead | due, job__state__in=[RunState.QUEUED, RunState.RUNNING])
     ids = set(found.values_list("pk", flat=True))
     Chunk.objects.filter(dead | due, pk__in=ids).update(
@@ -210,12 +218,14 @@ def _forgotten_chunks(job: IngestionJob, now: datetime) -> set[int]:
         settle(job)  # its worker died between its last chunk and this line
         return set()
     moved = chunks.aggregate(last=Max("finished_at"))["last"] or job.created_at
-    if moved > now - _patience():
+    if now - _patience() < moved <= now:
         return set()
-    untold = Q(retry_at=None) | Q(retry_at__lte=now)
+    # What moved in the future, or was told of in it, did so before the clock was set back.
+    pause = max(now - moved, _patience())
+    untold = Q(retry_at=None) | Q(retry_at__lte=now) | Q(retry_at__gt=now + 2 * pause)
     forgotten = chunks.filter(untold, state=ChunkState.PENDING)
     ids = set(forgotten.values_list("pk", flat=True))
-    forgotten.update(retry_at=now + (now - moved))
+    forgotten.update(retry_at=now + pause)
     return ids
 
 

@@ -23,6 +23,9 @@ several times the work itself: a worker takes its chunk's next neighbours along.
 
 HEARTBEAT_SECONDS = 1.0
 
+LONGEST_WAIT = timedelta(days=1, minutes=1)
+"""Between two attempts, as far as a source may ask for; longer is a clock that was set back."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,7 +62,7 @@ class Lease:
                 lease_token=None,
                 lease_until=None,
                 finished_at=finished,
-                **{"bytes_done": done, "bytes_total": total, **values},
+                **{"bytes_done": done, "bytes_total": total, "error_class": "", **values},
             )
         )
         return bool(ended)
@@ -163,8 +166,19 @@ def _is_free(now: datetime) -> Q:
     return (
         Q(state=ChunkState.PENDING)
         | Q(state=ChunkState.WAITING, retry_at__lte=now)
-        | Q(state=ChunkState.RUNNING, lease_until__lt=now)
+        | Q(state=ChunkState.WAITING, retry_at__gt=now + LONGEST_WAIT)
+        | has_expired(now)
     )
+
+
+def has_expired(now: datetime) -> Q:
+    """Chunks whose worker gives no sign of life.
+
+    A lease that reaches beyond what anybody could have taken by now was taken before the clock was
+    set back. It would outlive its dead worker for as long; a living one only loses its work.
+    """
+    impossible = now + 2 * timedelta(seconds=settings.CHUNK_LEASE_SECONDS)
+    return Q(state=ChunkState.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=impossible))
 
 
 def _lease_end(now: datetime) -> datetime:

@@ -244,12 +244,13 @@ def _end_unchanged(held: Lease, chunk: Chunk, known: LoadedFile) -> None:
 def _end_attempt(held: Lease, chunk: Chunk, error: IngestionError, outcome: Outcome) -> None:
     # A lost lease changes nothing here, except for the rest of a batch of which one was taken away.
     again = isinstance(error, TemporaryError | LeaseLost)
+    why = {"reason": str(error), "error_class": type(error).__name__}
     if not again or chunk.attempts >= settings.CHUNK_MAX_ATTEMPTS:
-        held.end(chunk, ChunkState.FAILED, reason=str(error))
+        held.end(chunk, ChunkState.FAILED, **why)
         return
     delay = max(_backoff(chunk.attempts), getattr(error, "retry_after", None) or 0)
     retry_at = timezone.now() + timedelta(seconds=delay)
-    if held.end(chunk, ChunkState.WAITING, reason=str(error), retry_at=retry_at):
+    if held.end(chunk, ChunkState.WAITING, retry_at=retry_at, **why):
         outcome.retries[chunk.pk] = delay
 
 

@@ -167,6 +167,11 @@ class Chunk(models.Model):
     verified = models.BooleanField(default=False, help_text="a .CHECKSUM confirmed the file")
     origin = models.CharField(max_length=600, blank=True)
     reason = models.TextField(blank=True)
+    error_class = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="what kind of error the reason is, by its class in ingestion/errors.py",
+    )
 
     class Meta:
         ordering = ["dataset", "interval", "start"]

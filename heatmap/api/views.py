@@ -25,6 +25,7 @@ from heatmap.api.parameters import (
     SymbolQuery,
     parsed,
 )
+from heatmap.api.quality import QUALITY, QualityQuery, quality_body
 from heatmap.build import (
     MODELS,
     BadRequest,
@@ -36,6 +37,7 @@ from heatmap.build import (
 )
 from heatmap.supported_pairs import supported_pairs
 from ingestion.lake import read
+from ingestion.quality import version_of_attempts
 
 Cursor = duckdb.DuckDBPyConnection
 Parameters = dict[str, Any]
@@ -148,6 +150,17 @@ class KlinesView(MarketView):
 class DateRangeView(MarketView):
     def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
         return bodies.date_range_body(market.history, read.coverage(cursor, market.symbol))
+
+
+@extend_schema_view(get=QUALITY)
+class QualityView(MarketView):
+    query = QualityQuery
+
+    def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
+        return quality_body(cursor, query)
+
+    def _key(self, query: Parameters, market: Market) -> str:
+        return key_of(super()._key(query, market), version_of_attempts(market.symbol))
 
 
 @extend_schema_view(get=schema.SYMBOLS)

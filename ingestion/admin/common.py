@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from kombu.exceptions import OperationalError
+from unfold.admin import ModelAdmin
 
 from ingestion import tasks
 from ingestion.errors import IngestionError
@@ -29,6 +30,19 @@ def require(allowed: bool) -> None:
 def counted(count: int, noun: str) -> str:
     """`1 file`, `1,460 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+class SymbolPages(ModelAdmin):
+    """Pages of symbols beside the list and the form."""
+
+    def has_load_data_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(LOAD_DATA)
+
+    def page(
+        self, request: HttpRequest, title: str, template: str, context: dict[str, Any]
+    ) -> TemplateResponse:
+        """A page in the admin's frame from a template of symbols."""
+        return page_of(self, request, title, f"symbol/{template}", context)
 
 
 @contextmanager

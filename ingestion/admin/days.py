@@ -1,11 +1,18 @@
 """The grid of days: a row for every month, or of months a row for every year."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
-from ingestion.availability import FileState, Series
-from ingestion.sources.files import ArchiveFile
 
-Cell = tuple[ArchiveFile, FileState] | None
+@dataclass(frozen=True)
+class Cell:
+    """A day or month with its state, which has a `sign`, and the text that explains it."""
+
+    start: date
+    state: Any
+    text: str
 
 
 @dataclass(frozen=True)
@@ -14,16 +21,15 @@ class Grid:
     asked for is None."""
 
     columns: list[int]
-    rows: list[tuple[str, list[Cell]]]
+    rows: list[tuple[str, list[Cell | None]]]
 
 
-def grid(series: Series) -> Grid:
-    """Put the files of a series where a calendar has them."""
-    monthly = bool(series.files) and series.files[0][0].period == "monthly"
+def grid(cells: Iterable[Cell], monthly: bool = False) -> Grid:
+    """Put cells, which are in order of time, where a calendar has them."""
     columns = list(range(1, 13 if monthly else 32))
-    rows: dict[str, list[Cell]] = {}
-    for file, state in series.files:
-        label = f"{file.start:%Y}" if monthly else f"{file.start:%Y-%m}"
+    rows: dict[str, list[Cell | None]] = {}
+    for cell in cells:
+        label = f"{cell.start:%Y}" if monthly else f"{cell.start:%Y-%m}"
         row = rows.setdefault(label, [None] * len(columns))
-        row[(file.start.month if monthly else file.start.day) - 1] = (file, state)
+        row[(cell.start.month if monthly else cell.start.day) - 1] = cell
     return Grid(columns, list(rows.items()))

@@ -10,24 +10,14 @@ from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from ingestion import availability, jobs, lake
-from ingestion.admin.common import (
-    LOAD_DATA,
-    ROLL_BACK,
-    counted,
-    errors_shown,
-    go_to,
-    hand_out,
-    page_of,
-    require,
-)
-from ingestion.admin.days import grid
+from ingestion.admin.calendar import CalendarPages
+from ingestion.admin.common import ROLL_BACK, counted, errors_shown, go_to, hand_out, require
+from ingestion.admin.days import Cell, Grid, grid
 from ingestion.admin.enabling import enabling_page
 from ingestion.admin.roll_backs import roll_back_page
 from ingestion.availability import FileState
@@ -63,7 +53,7 @@ class SymbolList(ChangeList):
 
 
 @admin.register(Symbol)
-class SymbolAdmin(ModelAdmin):
+class SymbolAdmin(CalendarPages):
     list_display = ("name", "enabled", "tick", "loaded", "last_job", "note")
     list_filter = ("enabled",)
     list_filter_sheet = False
@@ -76,9 +66,6 @@ class SymbolAdmin(ModelAdmin):
     change_form_template = "admin/ingestion/symbol/change_form.html"
 
     # Who may do what
-
-    def has_load_data_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(LOAD_DATA)
 
     def has_roll_back_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(ROLL_BACK)
@@ -210,13 +197,13 @@ class SymbolAdmin(ModelAdmin):
                 found = _check(form.cleaned_data)
         context = {
             "form": form if "symbols" in given else SourceForm(initial=_initial(request.GET)),
-            "series": [(series, grid(series)) for series in found],
+            "series": [(series, _grid_of(series)) for series in found],
             "states": list(FileState),
             "any_to_load": any(FileState.AVAILABLE in one.counts for one in found),
             "load_url": f"{reverse('admin:ingestion_symbol_load')}?{given.urlencode()}",
             "can_load": self.has_load_data_permission(request),
         }
-        return self._page(request, "Check availability", "availability.html", context)
+        return self.page(request, "Check availability", "availability.html", context)
 
     def load_view(self, request: HttpRequest) -> HttpResponse:
         require(self.has_load_data_permission(request))
@@ -227,7 +214,7 @@ class SymbolAdmin(ModelAdmin):
             if form.is_valid():
                 with errors_shown(request):
                     return self._started(request, self._create_jobs(request, form.cleaned_data))
-        return self._page(request, "Load data", "load.html", {"form": form})
+        return self.page(request, "Load data", "load.html", {"form": form})
 
     def quarantined_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         require(self.has_view_permission(request))
@@ -240,12 +227,7 @@ class SymbolAdmin(ModelAdmin):
             "rows": rows,
             "total": sum(series.quarantined for series in loaded),
         }
-        return self._page(request, f"{symbol}: quarantined rows", "quarantined.html", context)
-
-    def _page(
-        self, request: HttpRequest, title: str, template: str, context: dict[str, Any]
-    ) -> TemplateResponse:
-        return page_of(self, request, title, f"symbol/{template}", context)
+        return self.page(request, f"{symbol}: quarantined rows", "quarantined.html", context)
 
     # The acts
 
@@ -297,3 +279,11 @@ def _check(values: dict[str, Any]) -> list[availability.Series]:
             values["end_date"],
             values["period"],
         )
+
+
+def _grid_of(series: availability.Series) -> Grid:
+    monthly = bool(series.files) and series.files[0][0].period == "monthly"
+    cells = [
+        Cell(file.start, state, f"{file.name}: {state.meaning}") for file, state in series.files
+    ]
+    return grid(cells, monthly)

@@ -325,6 +325,43 @@ def rows_by_day(
     return dict(rows)
 
 
+def filled_slots(
+    cursor: duckdb.DuckDBPyConnection,
+    symbol: str,
+    dataset: str,
+    interval: str,
+    slot_ms: int,
+    start_ms: int,
+    end_ms: int,
+) -> Arrays:
+    """Slots of `slot_ms` in [start, end) that hold rows of a dataset of the archive, in order.
+
+    Arrays of equal length: time, where the slot begins (int64 ms), and rows. Open interest belongs
+    to the slot that it closes, as in the archive's files.
+    """
+    table = table_of(dataset, interval)
+    return _arrays(
+        cursor.execute(
+            f"""
+            SELECT epoch_us({table.time} - to_microseconds($shift)) // 1000 // $slot * $slot
+                   AS time, count(*) AS rows
+            FROM {table.name}
+            WHERE symbol = $symbol
+              AND {table.time} >= make_timestamp_ms($start) + to_microseconds($shift)
+              AND {table.time} < make_timestamp_ms($end) + to_microseconds($shift)
+            GROUP BY 1 ORDER BY 1
+            """,
+            {
+                "symbol": symbol,
+                "shift": 1 if table is OPEN_INTEREST else 0,
+                "slot": slot_ms,
+                "start": start_ms,
+                "end": end_ms,
+            },
+        )
+    )
+
+
 def version(cursor: duckdb.DuckDBPyConnection) -> int:
     """Number of the lake's newest state; any commit raises it."""
     row = cursor.execute("FROM ducklake_current_snapshot('lake')").fetchone()

@@ -55,7 +55,8 @@ class AbstractRun(models.Model):
 
     @property
     def duration(self) -> timedelta | None:
-        """Time from start to end, or until now; None before the start."""
+        """Time from start to end, or until now; None before the start. Never less than nothing,
+        also where the clock was set back in between."""
         if self.started_at is None:
             return None
-        return (self.finished_at or timezone.now()) - self.started_at
+        return max((self.finished_at or timezone.now()) - self.started_at, timedelta())

@@ -11,6 +11,7 @@ ENDPOINTS = {
     "/liquidations/map",
     "/prices/klines",
     "/data/date-range",
+    "/data/quality",
     "/symbols",
     "/validation/runs",
     "/validation/summary",

@@ -1,0 +1,67 @@
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ingestion.console import day, find_symbol
+from ingestion.lake import read
+from ingestion.quality import FINE_STATES, DatasetQuality, Day, check
+
+DAYS_SHOWN = 60
+GAPS_SHOWN = 20
+
+
+class Command(BaseCommand):
+    help = (
+        "Say day by day what a symbol's data is worth: how many days of each dataset are in which "
+        "state, which are not fine and why, and where rows are missing. Without days it looks at "
+        "all from the first to the last of which anything was loaded, collected or tried."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--symbol", required=True)
+        parser.add_argument("--start-date", type=day, metavar="YYYY-MM-DD")
+        parser.add_argument("--end-date", type=day, metavar="YYYY-MM-DD", help="included")
+        parser.add_argument("--json", action="store_true", help="what GET /data/quality answers")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        symbol = find_symbol(options["symbol"])
+        first, last = options["start_date"], options["end_date"]
+        if first and last and last < first:
+            raise CommandError(f"--end-date {last} comes before --start-date {first}.")
+        with read.snapshot() as cursor:
+            found = check(cursor, symbol.name, first, last)
+        if options["json"]:
+            report = {"symbol": symbol.name, "datasets": [one.as_json() for one in found]}
+            self.stdout.write(json.dumps(report, indent=2))
+            return
+        if not found:
+            self.stdout.write(
+                f"Nothing of {symbol} is known" + (" on these days." if first else ".")
+            )
+        for quality in found:
+            self._print(quality)
+
+    def _print(self, quality: DatasetQuality) -> None:
+        counts = ", ".join(f"{count:,} {state.label}" for state, count in quality.counts.items())
+        days = f"{quality.days[0].day} to {quality.days[-1].day}"
+        self.stdout.write(self.style.MIGRATE_HEADING(f"{quality.dataset}, {days}: {counts}"))
+        lines = [_line(one) for one in quality.days if one.state not in FINE_STATES]
+        self._print_lines(lines, DAYS_SHOWN, "days")
+        gaps = [
+            f"no rows from {gap.start:%Y-%m-%d %H:%M} to {gap.end:%Y-%m-%d %H:%M}"
+            for gap in quality.gaps
+        ]
+        self._print_lines(gaps, GAPS_SHOWN, "gaps")
+
+    def _print_lines(self, lines: list[str], shown: int, what: str) -> None:
+        for line in lines[:shown]:
+            self.stdout.write(f"  {line}")
+        if len(lines) > shown:
+            more = len(lines) - shown
+            self.stdout.write(f"  and {more:,} more {what}: --json names all of them")
+
+
+def _line(day: Day) -> str:
+    return f"{day.day}  {day.state.label:<17} {day.remarks}".rstrip()

@@ -1,0 +1,375 @@
+"""What a symbol's data is worth, day by day: one state for each day of each dataset.
+
+The lake says which rows there are and which files gave them; the chunks say what was tried. A day
+is divided into slots, each of which must hold a row: a candle's length, five minutes for open
+interest, an hour for trades, whose number is nobody's to know.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+
+import duckdb
+import numpy as np
+from django.db.models import Max, Min, QuerySet
+from django.utils import timezone
+
+from ingestion.errors import BadRequest, ChecksumMismatch, NotInSource
+from ingestion.jobs import DATASET_CHOICES, create_job, parts_of
+from ingestion.lake import read
+from ingestion.lake.read import INTERVAL_MS, LoadedFile
+from ingestion.lake.schema import table_of
+from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob, Symbol
+
+DAY_MS = 86_400_000
+SLOT_MS = {**INTERVAL_MS, "metrics": 300_000, "aggTrades": 3_600_000}
+"""Length of a day's slots, by candle interval or dataset."""
+
+_ONE_DAY = timedelta(days=1)
+_ENDED = (ChunkState.LOADED, ChunkState.UNCHANGED, ChunkState.FAILED)
+
+
+class DayState(StrEnum):
+    """In the order in which a legend names them."""
+
+    VERIFIED = "verified"
+    REPLACED = "replaced"
+    UNVERIFIED = "unverified"
+    LIVE_ONLY = "live_only"
+    QUARANTINED = "quarantined"
+    PARTIAL = "partial"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
+    MISSING_UPSTREAM = "missing_upstream"
+    NOT_LOADED = "not_loaded"
+
+    @property
+    def sign(self) -> str:
+        """A character that says it to those who do not see a colour."""
+        return _SIGNS_AND_MEANINGS[self][0]
+
+    @property
+    def meaning(self) -> str:
+        return _SIGNS_AND_MEANINGS[self][1]
+
+    @property
+    def label(self) -> str:
+        return self.replace("_", " ")
+
+
+_SIGNS_AND_MEANINGS = {
+    DayState.VERIFIED: ("●", "verified: loaded, its checksum confirmed, nothing missing"),
+    DayState.REPLACED: ("◉", "replaced: whole, and another version of the file was there before"),
+    DayState.UNVERIFIED: ("◍", "loaded unverified: whole, but no checksum was published for it"),
+    DayState.LIVE_ONLY: ("◌", "live only: rows collected live, no file of the archive yet"),
+    DayState.QUARANTINED: ("◑", "quarantined: loaded, some rows of its file were set aside"),
+    DayState.PARTIAL: ("◔", "partial: loaded, but rows are missing"),
+    DayState.CHECKSUM_MISMATCH: ("✕", "checksum mismatch: the file is not what it should be"),
+    DayState.MISSING_UPSTREAM: ("∅", "missing upstream: the source has no such file"),
+    DayState.NOT_LOADED: ("·", "not loaded"),
+}
+
+BAD_STATES = frozenset(
+    {
+        DayState.QUARANTINED,
+        DayState.PARTIAL,
+        DayState.CHECKSUM_MISMATCH,
+        DayState.MISSING_UPSTREAM,
+        DayState.NOT_LOADED,
+    }
+)
+"""States that another load may mend. A missing checksum or live rows are nothing wrong."""
+
+FINE_STATES = frozenset({DayState.VERIFIED, DayState.REPLACED})
+"""States in which nothing is left to be wished for."""
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """The ended attempts at a day: why the newest failed, if it did, by the error's class and in
+    words, and the checksums of the day's own files that were loaded."""
+
+    error_class: str = ""
+    reason: str = ""
+    sha256s: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of a dataset: its state, and what that follows from.
+
+    `filled` of `slots` hold rows. `quarantined` counts the rows set aside of the whole file that
+    the day came from, which may be a month's. `reason` is why the newest attempt failed, if it did.
+    """
+
+    day: date
+    state: DayState
+    rows: int
+    filled: int
+    slots: int
+    quarantined: int
+    reason: str
+
+    @property
+    def remarks(self) -> str:
+        """What there is to say beside the state, or nothing."""
+        parts = []
+        if self.state in (DayState.PARTIAL, DayState.LIVE_ONLY):
+            parts.append(f"{self.filled:,} of {self.slots:,} filled")
+        if self.quarantined:
+            parts.append(f"rows set aside: {self.quarantined:,}")
+        if self.reason:
+            parts.append(self.reason)
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch without rows, [start, end), aware UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class DatasetQuality:
+    """A dataset (of DATASET_CHOICES) over consecutive days. `gaps` lie between the first and the
+    last slot of these days that holds a row."""
+
+    dataset: str
+    days: list[Day]
+    gaps: list[Gap]
+
+    @property
+    def counts(self) -> dict[DayState, int]:
+        """How many days are in each state; states without any are left out."""
+        found = Counter(day.state for day in self.days)
+        return {state: found[state] for state in DayState if found[state]}
+
+    @property
+    def bad_days(self) -> list[Day]:
+        return [day for day in self.days if day.state in BAD_STATES]
+
+    def as_json(self) -> dict[str, Any]:
+        """The days in short: counts by state, each day that is not fine, and the gaps."""
+        return {
+            "dataset": self.dataset,
+            "first_day": self.days[0].day.isoformat(),
+            "last_day": self.days[-1].day.isoformat(),
+            "counts": {str(state): count for state, count in self.counts.items()},
+            "days": [_day_as_json(day) for day in self.days if day.state not in FINE_STATES],
+            "gaps": [{"start": _iso(gap.start), "end": _iso(gap.end)} for gap in self.gaps],
+        }
+
+
+def state_of(
+    file: LoadedFile | None, attempts: Attempts, rows: int, filled: int, slots: int
+) -> DayState:
+    """The one state of a day; where several hold, what a person must act on first wins.
+
+    1. checksum mismatch: the newest attempt failed by it, whatever older rows there are.
+    2. Without a file: live only if there are rows; missing upstream if the source said so to the
+       newest attempt; else not loaded, with the reason of any other failure.
+    3. partial: slots are empty, more of them than rows were set aside.
+    4. quarantined: rows were set aside.
+    5. replaced: whole, and a file with another checksum was loaded for the same day before.
+    6. verified or unverified: whole, with or without a published checksum.
+
+    That the source no longer has a file whose rows are loaded changes nothing.
+    """
+    if attempts.error_class == ChecksumMismatch.__name__:
+        return DayState.CHECKSUM_MISMATCH
+    if file is None:
+        if rows:
+            return DayState.LIVE_ONLY
+        missing = attempts.error_class == NotInSource.__name__
+        return DayState.MISSING_UPSTREAM if missing else DayState.NOT_LOADED
+    if slots - filled > file.quarantined:
+        return DayState.PARTIAL
+    if file.quarantined:
+        return DayState.QUARANTINED
+    if attempts.sha256s - {file.sha256}:
+        return DayState.REPLACED
+    return DayState.VERIFIED if file.verified else DayState.UNVERIFIED
+
+
+def known_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> tuple[date, date] | None:
+    """The first and the last day of which anything was loaded, collected or tried."""
+    tried = _chunks(symbol).aggregate(first=Min("start"), last=Max("start"))
+    days = [day for day in tried.values() if day]
+    ledger = read.loaded_files(cursor, symbol)
+    covered = read.coverage(cursor, symbol)
+    days += [line.range_start.date() for line in ledger]
+    days += [(line.range_end - _ONE_DAY).date() for line in ledger]
+    for name in DATASET_CHOICES:
+        found = covered.get(table_of(*_key(name)).plain_name)
+        closing = 1 if name == "metrics" else 0  # open interest at midnight closes the day before
+        if found:
+            days += [_day_of(found.first_ms - closing), _day_of(found.last_ms - closing)]
+    return (min(days), max(days)) if days else None
+
+
+def check(
+    cursor: duckdb.DuckDBPyConnection,
+    symbol: str,
+    first: date | None = None,
+    last: date | None = None,
+) -> list[DatasetQuality]:
+    """The datasets of which anything is known within the days, in the snapshot of `cursor`.
+
+    `first` and `last` are both included; None is the first or last day that `known_days` names.
+    """
+    if first is None or last is None:
+        known = known_days(cursor, symbol)
+        if known is None:
+            return []
+        first, last = first or known[0], last or known[1]
+    if last < first:
+        return []
+    tried = _attempts(symbol, first, last)
+    ledger = read.loaded_files(cursor, symbol)
+    found = [_check(cursor, symbol, name, ledger, tried, first, last) for name in DATASET_CHOICES]
+    return [quality for quality in found if quality]
+
+
+def repair(
+    symbol: Symbol, dataset: str, days: Collection[date], requested_by: Any = None
+) -> IngestionJob | None:
+    """A job that loads these days from the archive, what is in the lake already included.
+
+    Days that wait in another job are left out; None where no other is left. Raises BadRequest for
+    days that are not over: the archive has none of them.
+    """
+    if any(day >= timezone.now().date() for day in days):
+        raise BadRequest("The archive has the files of days that are over (UTC) only.")
+    name, interval = _key(dataset)
+    waiting = Chunk.objects.filter(
+        job__symbol=symbol, job__dry_run=False, dataset=name, interval=interval, period="daily"
+    ).exclude(state__in=ENDED_CHUNK_STATES)
+    chosen = set(days) - set(waiting.values_list("start", flat=True))
+    if not chosen:
+        return None
+    return create_job(
+        symbol,
+        [dataset],
+        min(chosen),
+        max(chosen),
+        reload=True,
+        requested_by=requested_by,
+        only=chosen,
+    )
+
+
+def version_of_attempts(symbol: str) -> str:
+    """Changes whenever an attempt at the symbol's files ends."""
+    newest = _chunks(symbol).aggregate(at=Max("finished_at"), pk=Max("pk"))
+    return f"{newest['at']} {newest['pk']}"
+
+
+Tried = dict[tuple[str, str, date], Attempts]
+
+
+def _check(
+    cursor: duckdb.DuckDBPyConnection,
+    symbol: str,
+    name: str,
+    ledger: Sequence[LoadedFile],
+    tried: Tried,
+    first: date,
+    last: date,
+) -> DatasetQuality | None:
+    """One dataset, None where nothing is known of it on these days."""
+    dataset, interval = key = _key(name)
+    slot_ms = SLOT_MS[interval or dataset]
+    start_ms, end_ms = _milliseconds(first), _milliseconds(last + _ONE_DAY)
+    found = read.filled_slots(cursor, symbol, dataset, interval, slot_ms, start_ms, end_ms)
+    number = (found["time"] - start_ms) // DAY_MS
+    count = (end_ms - start_ms) // DAY_MS
+    rows = np.bincount(number, found["rows"], count)
+    filled = np.bincount(number, minlength=count)
+    files = _files_by_day([line for line in ledger if (line.dataset, line.interval) == key])
+    if not len(number) and not any(
+        day in files or (*key, day) in tried for day in _days(first, last)
+    ):
+        return None
+    days = []
+    for index, day in enumerate(_days(first, last)):
+        attempts, file = tried.get((*key, day), Attempts()), files.get(day)
+        facts = (int(rows[index]), int(filled[index]), DAY_MS // slot_ms)
+        state = state_of(file, attempts, *facts)
+        quarantined = file.quarantined if file else 0
+        days.append(Day(day, state, *facts, quarantined, attempts.reason))
+    return DatasetQuality(name, days, _gaps(found["time"], slot_ms))
+
+
+def _day_as_json(day: Day) -> dict[str, Any]:
+    return asdict(day) | {"day": day.day.isoformat(), "state": str(day.state)}
+
+
+def _iso(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _gaps(slots: np.ndarray, slot_ms: int) -> list[Gap]:
+    after = np.flatnonzero(np.diff(slots) > slot_ms)
+    return [
+        Gap(_instant(int(slots[index]) + slot_ms), _instant(int(slots[index + 1])))
+        for index in after
+    ]
+
+
+def _files_by_day(lines: Sequence[LoadedFile]) -> dict[date, LoadedFile]:
+    """The file that gave each day its rows: of several that cover it, the one loaded last."""
+    by_day: dict[date, LoadedFile] = {}
+    for line in sorted(lines, key=lambda line: line.loaded_at):
+        for day in _days(line.range_start.date(), (line.range_end - _ONE_DAY).date()):
+            by_day[day] = line
+    return by_day
+
+
+def _attempts(symbol: str, first: date, last: date) -> Tried:
+    """What the ended chunks say of each day; a month's chunk speaks for all of its days."""
+    tried: Tried = {}
+    chunks = _chunks(symbol).filter(start__gte=first.replace(day=1), start__lte=last)
+    for chunk in chunks.select_related("job__symbol").order_by("finished_at", "pk"):
+        failed = chunk.state == ChunkState.FAILED
+        for day in _days(chunk.file.start, chunk.file.end - _ONE_DAY):
+            key = (chunk.dataset, chunk.interval, day)
+            loaded = tried.get(key, Attempts()).sha256s
+            if chunk.state == ChunkState.LOADED and chunk.period == "daily":
+                loaded |= {chunk.sha256}
+            tried[key] = Attempts(
+                error_class=chunk.error_class if failed else "",
+                reason=chunk.reason if failed else "",
+                sha256s=loaded,
+            )
+    return tried
+
+
+def _chunks(symbol: str) -> QuerySet[Chunk]:
+    return Chunk.objects.filter(
+        job__symbol__name=symbol, job__dry_run=False, state__in=_ENDED, finished_at__isnull=False
+    )
+
+
+def _key(name: str) -> tuple[str, str]:
+    dataset, interval = parts_of(name)
+    return dataset, interval or ""
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    return (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+
+
+def _milliseconds(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp()) * 1000
+
+
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _day_of(milliseconds: int) -> date:
+    return _instant(milliseconds).date()

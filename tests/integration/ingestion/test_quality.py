@@ -1,0 +1,198 @@
+"""The days of a symbol as the ledger, the rows and the attempts tell of them."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion import jobs, load
+from ingestion.lake import LakeConfig, read, writer
+from ingestion.models import IngestionJob, Symbol
+from ingestion.quality import DatasetQuality, DayState, Gap, check, known_days
+from ingestion.sources.files import ArchiveFile
+from tests.archive_files import agg_trades_csv, klines_csv, metrics_csv, put_csv, put_zip
+from tests.archive_server import ArchiveServer
+from tests.integration.ingestion.commands import said
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FIRST = date(2024, 11, 1)
+
+
+@pytest.fixture
+def archive(lake: LakeConfig, tmp_path: Path, settings: Any) -> Iterator[ArchiveServer]:
+    with ArchiveServer(tmp_path / "archive") as server:
+        settings.ARCHIVE_BASE_URL = server.url
+        yield server
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def metrics(number: int) -> ArchiveFile:
+    return ArchiveFile("ETHUSDT", "metrics", None, day(number))
+
+
+def load_days(symbol: Symbol, first: int, last: int, *datasets: str, **options: Any) -> None:
+    job = jobs.create_job(
+        symbol, datasets or ("metrics",), day(first), day(last), reload=True, **options
+    )
+    load.run_here(job, lambda job: None)
+
+
+def checked(*arguments: Any) -> list[DatasetQuality]:
+    with read.snapshot() as cursor:
+        return check(cursor, *arguments)
+
+
+def known() -> Any:
+    with read.snapshot() as cursor:
+        return known_days(cursor, "ETHUSDT")
+
+
+def states(found: DatasetQuality) -> list[str]:
+    return [str(day.state) for day in found.days]
+
+
+def without_lines(text: str, first: int, last: int) -> str:
+    lines = text.splitlines()
+    return "\n".join(lines[:first] + lines[last:]) + "\n"
+
+
+def test_each_day_has_the_state_that_its_file_rows_and_attempts_give_it(
+    ethereum: Symbol, archive: ArchiveServer
+) -> None:
+    for number in (0, 1, 2, 3, 6):
+        put_zip(archive.root, metrics(number))
+    put_zip(archive.root, metrics(1), without_lines(metrics_csv(metrics(1)), 100, 113))
+    put_zip(archive.root, metrics(2), metrics_csv(metrics(2)).replace(",1007.0,", ",nonsense,"))
+    archive.put(metrics(3).archive_path, b"PK nonsense", checksum="ab" * 32)
+    load_days(ethereum, 0, 4)
+    put_zip(archive.root, metrics(0), metrics_csv(metrics(0), 2000.0))
+    load_days(ethereum, 0, 0)
+    unverified = metrics(6)
+    (archive.root / f"{unverified.archive_path}.CHECKSUM").unlink()
+    load_days(ethereum, 6, 6)
+    writer().cursor().execute(
+        "INSERT INTO lake.open_interest_history VALUES ('ETHUSDT', ?, 1, 100, 'rest')",
+        [datetime(2024, 11, 8, 12, 0, 30)],
+    )
+    assert known() == (day(0), day(7))
+
+    (found,) = checked("ETHUSDT")
+    assert found.dataset == "metrics"
+    assert states(found) == [
+        "replaced",
+        "partial",
+        "quarantined",
+        "checksum_mismatch",
+        "missing_upstream",
+        "not_loaded",
+        "unverified",
+        "live_only",
+    ]
+    partial, quarantined, mismatch, missing = found.days[1:5]
+    assert (partial.rows, partial.filled, partial.slots) == (275, 275, 288)
+    assert (quarantined.quarantined, quarantined.filled) == (1, 287)
+    assert "CHECKSUM" in mismatch.reason
+    assert "does not exist" in missing.reason
+    assert found.counts == dict.fromkeys([*map(DayState, sorted(states(found), key=ORDER))], 1)
+    assert len(found.bad_days) == 5
+    assert Gap(at(2, 8, 15), at(2, 9, 20)) in found.gaps  # [00:05, 00:10) closes at 00:10
+
+
+ORDER = [str(state) for state in DayState].index
+
+
+def at(day: int, hour: int, minute: int) -> datetime:
+    return datetime(2024, 11, day, hour, minute, tzinfo=UTC)
+
+
+def test_a_load_that_went_well_ends_a_failure(ethereum: Symbol, archive: ArchiveServer) -> None:
+    load_days(ethereum, 0, 1)
+    assert states(checked("ETHUSDT")[0]) == ["missing_upstream"] * 2
+    put_zip(archive.root, metrics(0))
+    load_days(ethereum, 0, 0)
+    assert states(checked("ETHUSDT")[0]) == ["verified", "missing_upstream"]
+
+
+def test_a_dry_run_says_nothing_of_what_is_loaded(ethereum: Symbol, archive: ArchiveServer) -> None:
+    load_days(ethereum, 0, 0, dry_run=True)
+    assert checked("ETHUSDT") == []
+    assert known() is None
+
+
+def test_a_months_file_speaks_for_its_days_until_a_day_replaces_it_in_part(
+    ethereum: Symbol, archive: ArchiveServer
+) -> None:
+    month = ArchiveFile("ETHUSDT", "klines", "15m", FIRST, "monthly")
+    files = [ArchiveFile("ETHUSDT", "klines", "15m", day(number)) for number in range(30)]
+    texts = [klines_csv(file) for file in files]
+    texts[4] = texts[4].partition("\n")[0] + "\n"
+    put_zip(archive.root, month, texts[0] + "".join(text.partition("\n")[2] for text in texts[1:]))
+    load_days(ethereum, 0, 29, "klines 15m", period="monthly")
+    assert states(checked("ETHUSDT")[0]) == ["verified"] * 4 + ["partial"] + ["verified"] * 25
+    assert checked("ETHUSDT")[0].gaps == [Gap(at(5, 0, 0), at(6, 0, 0))]
+    put_zip(archive.root, files[4])
+    load_days(ethereum, 4, 4, "klines 15m")
+    assert states(checked("ETHUSDT")[0]) == ["verified"] * 30
+
+
+def test_an_hour_without_a_trade_makes_a_day_of_trades_partial(
+    ethereum: Symbol, archive: ArchiveServer
+) -> None:
+    whole, short = (ArchiveFile("ETHUSDT", "aggTrades", None, day(number)) for number in (0, 1))
+    put_zip(archive.root, whole)
+    put_zip(archive.root, short, without_lines(agg_trades_csv(short), 60, 101))
+    load_days(ethereum, 0, 1, "aggTrades")
+    (found,) = checked("ETHUSDT")
+    assert states(found) == ["verified", "partial"]
+    assert found.days[1].filled == 14
+
+
+def test_days_may_be_chosen(ethereum: Symbol, archive: ArchiveServer) -> None:
+    put_zip(archive.root, metrics(1))
+    load_days(ethereum, 1, 1)
+    assert states(checked("ETHUSDT", day(0), day(2))[0]) == ["not_loaded", "verified", "not_loaded"]
+    assert checked("ETHUSDT", day(2), day(3)) == []
+    assert checked("ETHUSDT", day(2), day(0)) == []
+
+
+def test_a_job_may_leave_days_out_and_so_does_its_repetition(
+    ethereum: Symbol, archive: ArchiveServer
+) -> None:
+    job = jobs.create_job(ethereum, ["metrics"], day(0), day(4), only={day(0), day(3)})
+    assert [chunk.start for chunk in job.chunks.all()] == [day(0), day(3)]
+    assert job.steps_total == 2
+    again = jobs.run_again(job)
+    assert [chunk.start for chunk in again.chunks.all()] == [day(0), day(3)]
+
+
+# The command
+
+
+def test_data_quality_says_what_is_not_fine(
+    ethereum: Symbol, lake: LakeConfig, tmp_path: Path
+) -> None:
+    put_csv(tmp_path, metrics(0))
+    put_csv(tmp_path, metrics(2), without_lines(metrics_csv(metrics(2)), 100, 113))
+    load_days(ethereum, 0, 2, source="folder", folder=str(tmp_path))
+    text = said("data_quality", "--symbol", "ETHUSDT")
+    assert "metrics" in text
+    assert "2024-11-02  missing upstream  " in text
+    assert "2024-11-03  partial           275 of 288 filled" in text
+    narrow = said("data_quality", "--symbol", "ETHUSDT", "--end-date", "2024-11-01")
+    assert "missing upstream" not in narrow
+    report = json.loads(said("data_quality", "--symbol", "ETHUSDT", "--json"))
+    (found,) = report["datasets"]
+    assert found["counts"] == {"unverified": 1, "partial": 1, "missing_upstream": 1}
+    assert [one["day"] for one in found["days"]] == ["2024-11-01", "2024-11-02", "2024-11-03"]
+    assert IngestionJob.objects.count() == 1
+
+
+def test_data_quality_of_nothing(ethereum: Symbol, lake: LakeConfig) -> None:
+    assert "Nothing of ETHUSDT" in said("data_quality", "--symbol", "ETHUSDT")
