@@ -1,6 +1,7 @@
 """Validation runs: the list, a run's page with what it compared, and how new ones begin."""
 
 from typing import Any
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -42,7 +43,6 @@ class ValidationRunAdmin(RunAdmin):
         "id",
         "symbol",
         "file_name",
-        "source",
         "state_label",
         "outcome",
         "shown_hit_rate",
@@ -84,7 +84,7 @@ class ValidationRunAdmin(RunAdmin):
     def shown_overlap(self, run: ValidationRun) -> str:
         return _share(run.price_level_overlap)
 
-    @display(description="Symbol's verdict", ordering="verdict", label=VERDICT_COLOURS)
+    @display(description="Verdict", ordering="verdict", label=VERDICT_COLOURS)
     def shown_verdict(self, run: ValidationRun) -> tuple[str, str]:
         return run.verdict, run.get_verdict_display() or DASH
 
@@ -187,6 +187,7 @@ class ValidationRunAdmin(RunAdmin):
             "title": "Compare a reference",
             "opts": self.opts,
             "form": form,
+            "time_zones": sorted(available_timezones()),
             "ask": ask if settings.COINGLASS_API_KEY else None,
         }
         return TemplateResponse(

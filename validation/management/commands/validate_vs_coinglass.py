@@ -54,7 +54,7 @@ class Command(BaseCommand):
             raise CommandError(f"--symbol: {options['symbol'] or 'nothing'} is not registered.")
         ended = [self._run(run) for run in _asked_for(symbol, options)]
         decision = approval.decision_on(symbol, timezone.now())
-        self.stdout.write(f"{symbol.name}: {decision.verdict}: {'; '.join(decision.reasons)}")
+        self.stdout.write(f"{symbol.name}: {decision.verdict}: " + "\n  ".join(decision.reasons))
         failed = sum(not run.passed for run in ended)
         if failed:
             raise CommandError(f"{failed} of {len(ended)} failed.")
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         for reason in run.reasons or [run.error]:
             if reason:
                 self.stdout.write(f"  {reason}")
-        if run.hit_rate is None and not run.figures:
+        if not run.figures:
             return
         for line in diagnose(run):
             self.stdout.write(f"  {line}")
