@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from heatmap.build import DEFAULT_WINDOW, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
+from heatmap.supported_pairs import HEADINGS
 from ingestion.models import Symbol
 
 PALETTES = ("viridis", "magma", "cividis")
@@ -34,6 +35,7 @@ def heatmap(request: HttpRequest) -> HttpResponse:
             "palettes": PALETTES,
             "theme": theme if theme in THEMES else "auto",
             "scripts": SCRIPTS,
+            "pair_headings": HEADINGS,
         },
     )
     patch_vary_headers(response, ["Cookie"])

@@ -59,6 +59,10 @@ def load_chunk(chunk_id: int) -> Outcome:
             with held.kept_alive():
                 _load_batch(held, outcome)
         except Exception as error:
+            if isinstance(error.__cause__, SystemExit):
+                # DuckDB turns the exit that a signal asks for into an error of its own. A process
+                # of the pool that lives on after it is never given a task again.
+                raise error.__cause__ from None
             logger.exception("%s ended in an unforeseen way", held.chunks[0])
             for chunk in held.chunks:
                 _end_attempt(held, chunk, TemporaryError(f"unexpected: {error!r}"), outcome)

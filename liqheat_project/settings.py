@@ -86,6 +86,7 @@ LAKE_UNDO_DAYS = env.number("LAKE_UNDO_DAYS", 7, minimum=1, maximum=3650)
 ARCHIVE_BASE_URL = env.url("ARCHIVE_BASE_URL", "https://data.binance.vision", ("http", "https"))
 ARCHIVE_TIMEOUT_SECONDS = env.number("ARCHIVE_TIMEOUT_SECONDS", 30, minimum=1, maximum=3600)
 ARCHIVE_MAX_FILE_MB = env.number("ARCHIVE_MAX_FILE_MB", 4096, minimum=1)
+STREAM_BASE_URL = env.url("STREAM_BASE_URL", "wss://fstream.binance.com", ("ws", "wss"))
 DATA_DIR = env.folder("DATA_DIR", "data", BASE_DIR)
 VALIDATION_DIR = env.folder("VALIDATION_DIR", "data/validation", BASE_DIR)
 
@@ -109,6 +110,13 @@ CHUNK_MAX_ATTEMPTS = env.number("CHUNK_MAX_ATTEMPTS", 5, minimum=1, maximum=100)
 RETRY_BACKOFF_SECONDS = env.number("RETRY_BACKOFF_SECONDS", 10, minimum=1, maximum=3600)
 SWEEP_SECONDS = env.number("SWEEP_SECONDS", 15, minimum=1, maximum=3600)
 WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 2, minimum=1, maximum=256)
+
+# Collecting
+
+LIQUIDATIONS_PERIOD_SECONDS = env.number("LIQUIDATIONS_PERIOD_SECONDS", 5, minimum=1, maximum=60)
+LIQUIDATIONS_SILENCE_MINUTES = env.number(
+    "LIQUIDATIONS_SILENCE_MINUTES", 10, minimum=1, maximum=1440
+)
 
 # Celery: at-least-once delivery; a task is acknowledged when it has ended, so a dead worker's task
 # comes again. The three visibility timeouts must agree, and lie above the longest task.
@@ -267,6 +275,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "RunState": "liqheat_project.lib.runs.RunState",
+        "ValidationOutcome": "heatmap.api.schema.OUTCOMES",
+    },
 }
 
 UNFOLD = {
@@ -284,5 +296,5 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"httpx": {"level": "WARNING"}},
+    "loggers": {"httpx": {"level": "WARNING"}, "websockets": {"level": "WARNING"}},
 }

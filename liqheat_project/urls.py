@@ -7,6 +7,7 @@ from liqheat_project.health import live
 urlpatterns = [
     path("", include("heatmap.urls")),
     path("", include("heatmap.api.urls")),
+    path("", include("validation.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("health/live", live, name="health-live"),

@@ -89,6 +89,7 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
         "LAKE_CATALOG_URL": f"sqlite:///{folder}/lake/catalog.sqlite",
         "LAKE_DATA_PATH": f"{folder}/lake/data",
         "ARCHIVE_BASE_URL": CLOSED_PORT,
+        "STREAM_BASE_URL": CLOSED_PORT.replace("http", "ws"),
         "DATA_DIR": f"{folder}/data",
         "VALIDATION_DIR": f"{folder}/validation",
     }

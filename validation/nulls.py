@@ -21,15 +21,21 @@ ROUND_WIDTH = 0.1
 Generator = np.random.Generator
 
 
-@dataclass(frozen=True)
-class Column:
-    """One instant on a grid: the reference, ours, and ours at other times [B, K]."""
+@dataclass(frozen=True, kw_only=True)
+class OurColumn:
+    """Our map at one instant on a grid [B] and at other times [B, K], and the price then."""
 
     grid: Grid
-    reference: FloatArray
     ours: FloatArray
     other_times: FloatArray
     price: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column(OurColumn):
+    """One instant on a grid: ours and the reference [B]."""
+
+    reference: FloatArray
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,12 @@ class Lift:
     high: float
 
 
-def uniform(column: Column, random: Generator) -> FloatArray:
+def uniform(column: OurColumn, random: Generator) -> FloatArray:
     """Our amounts at random places of the visible band."""
     return random.permutation(column.ours)
 
 
-def distance_only(column: Column, random: Generator) -> FloatArray:
+def distance_only(column: OurColumn, random: Generator) -> FloatArray:
     """Our mean amount by the distance from the price, on both sides alike, with random heights."""
     distance = np.abs(_middles(column.grid) - column.price)
     step = np.minimum((distance / column.grid.size).astype(np.int64), column.grid.count)
@@ -64,7 +70,7 @@ def distance_only(column: Column, random: Generator) -> FloatArray:
     return smooth[step] * random.exponential(size=column.grid.count)
 
 
-def round_numbers(column: Column, random: Generator) -> FloatArray:
+def round_numbers(column: OurColumn, random: Generator) -> FloatArray:
     """Peaks of random height at the multiples of a 1-2-5 step near 1 % of the price."""
     decade = 10.0 ** np.floor(np.log10(column.price * ROUND_STEP_SHARE))
     step = random.choice([decade, 2 * decade, 5 * decade])
@@ -75,14 +81,14 @@ def round_numbers(column: Column, random: Generator) -> FloatArray:
     return heights[which] * np.exp(-(((middles - multiple * step) / (ROUND_WIDTH * step)) ** 2))
 
 
-def shifted_in_time(column: Column, random: Generator) -> FloatArray:
+def shifted_in_time(column: OurColumn, random: Generator) -> FloatArray:
     """Our own map at a random other time; unknown where there is none."""
     if not column.other_times.shape[1]:
         return np.full(column.grid.count, np.nan)
     return column.other_times[:, random.integers(column.other_times.shape[1])]
 
 
-NULL_MODELS: Mapping[str, Callable[[Column, Generator], FloatArray]] = {
+NULL_MODELS: Mapping[str, Callable[[OurColumn, Generator], FloatArray]] = {
     "uniform": uniform,
     "distance_only": distance_only,
     "round_numbers": round_numbers,

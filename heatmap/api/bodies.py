@@ -16,8 +16,8 @@ from heatmap.coarsen import coarser, factors
 from heatmap.engine import Book, Heatmap, LiquidationMap
 from heatmap.engine.market import FloatArray
 from heatmap.history import History
+from heatmap.supported_pairs import Pair
 from ingestion.lake.read import Coverage
-from ingestion.models import Symbol
 
 MOST_LEVELS = 500_000
 """Levels (or grid triplets) in one JSON answer."""
@@ -28,6 +28,11 @@ def iso(instant_ms: int) -> str:
     """`2025-01-31T12:00:00Z`, with milliseconds only where there are some."""
     text = datetime.fromtimestamp(instant_ms / 1000, UTC).isoformat(timespec="milliseconds")
     return text.replace(".000", "").replace("+00:00", "Z")
+
+
+def iso_or_none(instant: datetime | None) -> str | None:
+    """The same of a datetime."""
+    return None if instant is None else iso(round(instant.timestamp() * 1000))
 
 
 def heatmap_meta(
@@ -344,23 +349,26 @@ def map_body(
     return orjson.dumps({"meta": meta, "data": data})
 
 
-def symbols_body(symbols: Iterable[Symbol], ranges: dict[str, tuple[int, int]]) -> bytes:
-    """The table of supported pairs; `ranges` says what candles the lake holds of each."""
-    rows = []
-    for symbol in symbols:
-        start, end = ranges.get(symbol.name, (None, None))
-        rows.append(
-            {
-                "symbol": symbol.name,
-                "enabled": symbol.enabled,
-                "status": "enabled" if symbol.enabled else "disabled",
-                "tick_size": float(symbol.tick_size),
-                "validation": None,
-                "coverage": {
-                    "data_start": iso(start) if start is not None else None,
-                    "data_end": iso(end) if end is not None else None,
-                },
-                "note": symbol.note,
-            }
-        )
-    return orjson.dumps({"symbols": rows})
+def symbols_body(pairs: Iterable[Pair]) -> bytes:
+    """The table of supported pairs."""
+    return orjson.dumps({"symbols": [_pair(pair) for pair in pairs]})
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    symbol = pair.symbol
+    validation = {
+        "state": pair.outcome,
+        "hit_rate": symbol.hit_rate,
+        "validated_at": iso_or_none(symbol.validated_at),
+        "approved_until": iso_or_none(symbol.approved_until),
+    }
+    return {
+        "symbol": symbol.name,
+        "enabled": symbol.enabled,
+        "status": pair.state,
+        "tick_size": float(symbol.tick_size),
+        "validation": validation if pair.outcome else None,
+        "coverage": {"data_start": iso_or_none(pair.start), "data_end": iso_or_none(pair.end)},
+        "note": symbol.note,
+        "text": dict(zip(("symbol", "status", "validation", "coverage"), pair.cells, strict=True)),
+    }

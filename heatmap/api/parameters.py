@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from heatmap.build import MODELS, WINDOWS
 from heatmap.candles import INTERVALS
@@ -27,12 +28,25 @@ class Query(serializers.Serializer):
         return super().to_internal_value(data)
 
 
+def parsed(query: type[Query], request: Request) -> dict[str, Any]:
+    """The parameters of a request; answered 400, with the one that has to change, if it has to."""
+    serializer = query(data=request.query_params.dict())
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+class SymbolField(serializers.RegexField):
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("help_text", "as Binance writes it, such as BTCUSDT or ETHUSDT")
+        super().__init__(
+            r"\A[A-Z0-9_]{2,30}\Z",
+            error_messages={"invalid": "2 to 30 capital letters, digits or underscores."},
+            **options,
+        )
+
+
 class SymbolQuery(Query):
-    symbol = serializers.RegexField(
-        r"\A[A-Z0-9_]{2,30}\Z",
-        help_text="as Binance writes it, such as BTCUSDT or ETHUSDT",
-        error_messages={"invalid": "2 to 30 capital letters, digits or underscores."},
-    )
+    symbol = SymbolField()
 
 
 class InstantField(serializers.DateTimeField):

@@ -25,6 +25,7 @@ from heatmap.api.parameters import (
     SymbolQuery,
 )
 from heatmap.build import LARGEST_GRID, LONGEST_COLUMNS
+from ingestion.states import SymbolState
 
 TIMESTAMPS = """**Timestamps.** A column stamped t is the book at t, made of nothing but data that
 was available at t: a candle that is still open at t is not in it. Instants are UTC.
@@ -237,14 +238,34 @@ class DateRange(serializers.Serializer):
     candles = ComputedFrom(many=True, help_text="the candles that heatmaps are computed from")
 
 
+OUTCOMES = ["approved", "expired", "rejected", "no_reference"]
+
+
+class Validation(serializers.Serializer):
+    state = serializers.ChoiceField(OUTCOMES)
+    hit_rate = serializers.FloatField(
+        allow_null=True, help_text="of the newest reference that could be compared"
+    )
+    validated_at = serializers.DateTimeField(allow_null=True)
+    approved_until = serializers.DateTimeField(allow_null=True)
+
+
+class PairInWords(serializers.Serializer):
+    symbol = serializers.CharField(help_text="such as BTC/USDT")
+    status = serializers.CharField()
+    validation = serializers.CharField(help_text="such as Hit rate: 0.75")
+    coverage = serializers.CharField(help_text="such as Sep 2024 - present")
+
+
 class SupportedSymbol(serializers.Serializer):
     symbol = serializers.CharField()
-    enabled = serializers.BooleanField()
-    status = serializers.ChoiceField(["enabled", "disabled"])
+    enabled = serializers.BooleanField(help_text="whether the API and the page serve it")
+    status = serializers.ChoiceField(list(SymbolState), help_text="how far it has come")
     tick_size = serializers.FloatField()
-    validation = serializers.JSONField(allow_null=True, help_text="null: not validated")
+    validation = Validation(allow_null=True, help_text="null: never compared")
     coverage = Coverage()
     note = serializers.CharField(allow_blank=True)
+    text = PairInWords(help_text="the same in words, as `manage.py supported_pairs` prints it")
 
 
 class Symbols(serializers.Serializer):
@@ -291,11 +312,12 @@ ERRORS: dict[Any, Any] = {
         attr=None,
     ),
 }
+NAME = r"^[A-Z0-9_]{2,30}$"
 SYMBOL = OpenApiParameter(
     "symbol",
     required=True,
     description="as Binance writes it",
-    pattern=r"^[A-Z0-9_]{2,30}$",
+    pattern=NAME,
     examples=[OpenApiExample(name, value=name) for name in ("BTCUSDT", "ETHUSDT")],
 )
 
@@ -390,6 +412,40 @@ DATE_RANGE = _described(
 )
 SYMBOLS = extend_schema(
     summary="Supported pairs",
-    description="Every registered symbol: whether it is enabled, validated, and what is loaded.",
+    description="Every registered symbol: whether it is enabled, validated, and what is loaded. An "
+    "approval that ends takes nothing away: `enabled` alone says whether a symbol is served.",
     responses={(200, JSON): Symbols},
+    examples=[
+        OpenApiExample(
+            "BTCUSDT",
+            value={
+                "symbols": [
+                    {
+                        "symbol": "BTCUSDT",
+                        "enabled": True,
+                        "status": "approved",
+                        "tick_size": 0.1,
+                        "validation": {
+                            "state": "approved",
+                            "hit_rate": 0.75,
+                            "validated_at": "2026-11-25T12:00:00Z",
+                            "approved_until": "2026-12-25T12:00:00Z",
+                        },
+                        "coverage": {
+                            "data_start": "2024-09-01T00:00:00Z",
+                            "data_end": "2026-11-25T00:00:00Z",
+                        },
+                        "note": "",
+                        "text": {
+                            "symbol": "BTC/USDT",
+                            "status": "approved",
+                            "validation": "Hit rate: 0.75",
+                            "coverage": "Sep 2024 - present",
+                        },
+                    }
+                ]
+            },
+            response_only=True,
+        )
+    ],
 )

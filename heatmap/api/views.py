@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -22,6 +23,7 @@ from heatmap.api.parameters import (
     MapQuery,
     Query,
     SymbolQuery,
+    parsed,
 )
 from heatmap.build import (
     MODELS,
@@ -32,8 +34,8 @@ from heatmap.build import (
     build_map,
     columns_of,
 )
+from heatmap.supported_pairs import supported_pairs
 from ingestion.lake import read
-from ingestion.models import Symbol
 
 Cursor = duckdb.DuckDBPyConnection
 Parameters = dict[str, Any]
@@ -45,7 +47,7 @@ class MarketView(APIView):
     query: type[Query] = SymbolQuery
 
     def get(self, request: Request) -> HttpResponse:
-        query = _parsed(self.query, request)
+        query = parsed(self.query, request)
         found = market(query["symbol"])
 
         def compute() -> Answer:
@@ -151,17 +153,9 @@ class DateRangeView(MarketView):
 @extend_schema_view(get=schema.SYMBOLS)
 class SymbolsView(APIView):
     def get(self, request: Request) -> HttpResponse:
-        _parsed(Query, request)
-        with read.snapshot() as cursor:
-            ranges = read.candle_ranges(cursor)
-        body = bodies.symbols_body(Symbol.objects.all(), ranges)
+        parsed(Query, request)
+        body = bodies.symbols_body(supported_pairs(timezone.now()))
         return HttpResponse(body, content_type=JSON, headers={"Cache-Control": CACHE_CONTROL})
-
-
-def _parsed(query: type[Query], request: Request) -> Parameters:
-    serializer = query(data=request.query_params.dict())
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def _heatmap_request(query: Parameters) -> HeatmapRequest:

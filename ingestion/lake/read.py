@@ -15,6 +15,7 @@ from ingestion.lake.connection import reader
 from ingestion.lake.schema import (
     CANDLES,
     LEDGER,
+    LIQUIDATIONS,
     MARK_PRICE_CANDLES,
     MARKET_TABLES,
     OPEN_INTEREST,
@@ -143,6 +144,21 @@ def open_interest(
             ORDER BY timestamp
             """,
             [symbol, start_ms, end_ms],
+        )
+    )
+
+
+def liquidations(cursor: duckdb.DuckDBPyConnection, symbol: str) -> Arrays:
+    """Recorded liquidation orders in order of time: time (int64 ms), side ("SELL": a long was
+    liquidated, "BUY": a short), price, average_price (USDT, NaN where unknown), quantity."""
+    return _arrays(
+        cursor.execute(
+            f"""
+            SELECT epoch_ms(timestamp) AS time, side, price,
+                   coalesce(average_price, 'nan') AS average_price, quantity
+            FROM {LIQUIDATIONS.name} WHERE symbol = ? ORDER BY timestamp, side, price, quantity
+            """,
+            [symbol],
         )
     )
 

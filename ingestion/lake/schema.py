@@ -20,6 +20,7 @@ _OPEN_INTEREST_COLUMNS = """
 _LIQUIDATION_COLUMNS = """
     symbol VARCHAR, timestamp TIMESTAMP, side VARCHAR, price DOUBLE, average_price DOUBLE,
     quantity DOUBLE, source VARCHAR"""
+_COVERAGE_COLUMNS = "symbol VARCHAR, timestamp TIMESTAMP, until TIMESTAMP"
 _LEDGER_COLUMNS = """
     symbol VARCHAR, dataset VARCHAR, candle_interval VARCHAR, range_start TIMESTAMP,
     range_end TIMESTAMP, origin VARCHAR, sha256 VARCHAR, verified BOOLEAN, row_count BIGINT,
@@ -59,6 +60,10 @@ MARK_PRICE_CANDLES = {
     for interval in INTERVALS
 }
 LIQUIDATIONS = MarketTable("liquidation_events", _LIQUIDATION_COLUMNS, "timestamp", "timestamp")
+# The times in which the stream of liquidations was heard: without them, no event means nothing.
+LIQUIDATION_COVERAGE = MarketTable(
+    "liquidation_coverage", _COVERAGE_COLUMNS, "timestamp", "timestamp"
+)
 
 MARKET_TABLES = (
     TRADES,
@@ -66,6 +71,7 @@ MARKET_TABLES = (
     *CANDLES.values(),
     *MARK_PRICE_CANDLES.values(),
     LIQUIDATIONS,
+    LIQUIDATION_COVERAGE,
 )
 LEDGER = "lake.loaded_files"
 QUARANTINE = "lake.quarantined_rows"

@@ -139,6 +139,19 @@ def test_keys_do_what_the_help_says(page: HeatmapPage) -> None:
     expect(page.tab.locator("#help")).to_be_hidden()
 
 
+def test_the_table_of_pairs_is_that_of_the_command(page: HeatmapPage) -> None:
+    page.open(ADDRESS)
+    expect(page.tab.locator("#approval")).to_have_text("not validated")
+    page.tab.locator("#menu summary").click()
+    page.tab.locator("#pairs-button").click()
+    row = page.tab.locator("#pairs-body tr", has_text="ETH/USDT")
+    expect(row.locator("td")).to_have_text(
+        ["ETH/USDT", "candidate", "not validated", re.compile("^[A-Z][a-z]{2} 20[0-9]{2} - ")]
+    )
+    page.tab.keyboard.press("Escape")
+    expect(page.tab.locator("#pairs")).to_be_hidden()
+
+
 def test_the_pointer_tells_time_price_and_amounts(page: HeatmapPage) -> None:
     page.open(ADDRESS)
     pane = page.pane()

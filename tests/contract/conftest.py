@@ -27,7 +27,7 @@ def loaded(archive: Path, django_db_setup: None, django_db_blocker: Any) -> None
 
     with django_db_blocker.unblock():
         load_all(archive)
-        call_command("flush", interactive=False, verbosity=0)
+        call_command("flush", interactive=False, verbosity=0, reset_sequences=False)
 
 
 @pytest.fixture

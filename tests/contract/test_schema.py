@@ -12,7 +12,10 @@ ENDPOINTS = {
     "/prices/klines",
     "/data/date-range",
     "/symbols",
+    "/validation/runs",
+    "/validation/summary",
 }
+OF_ONE_SYMBOL = {path for path in ENDPOINTS if path.startswith(("/liq", "/prices", "/data"))}
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +33,23 @@ def test_the_schema_describes_every_endpoint(schema):
         assert "200" in operation["responses"]
 
 
-@pytest.mark.parametrize("path", sorted(ENDPOINTS - {"/symbols"}))
+@pytest.mark.parametrize("path", sorted(OF_ONE_SYMBOL))
 def test_every_symbol_has_examples_and_every_error_is_described(schema, path):
     operation = schema["paths"][path]["get"]
     (symbol,) = [one for one in operation["parameters"] if one["name"] == "symbol"]
     assert set(symbol["examples"]) == {"BTCUSDT", "ETHUSDT"}
     assert symbol["required"] is True
     assert {"400", "404", "503"} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize("path", ["/validation/runs", "/validation/summary"])
+def test_the_validation_s_answers_have_examples_and_errors(schema, path):
+    operation = schema["paths"][path]["get"]
+    (symbol,) = [one for one in operation["parameters"] if one["name"] == "symbol"]
+    assert set(symbol["examples"]) == {"BTCUSDT", "ETHUSDT"}
+    assert not symbol.get("required")
+    assert {"400", "404"} <= set(operation["responses"])
+    assert operation["responses"]["200"]["content"]["application/json"]["examples"]
 
 
 def test_it_says_what_timestamps_buckets_and_packed_bytes_are(schema):

@@ -67,7 +67,7 @@ def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
     assert (symbol.verdict, symbol.hit_rate) == ("approved", 1.0)
     assert [event.act for event in SymbolEvent.objects.all()] == ["approved"]
     summary = validate("--summary")
-    assert "ETHUSDT: 3 runs, approved" in summary
+    assert "ETHUSDT: 3 runs, approved, approved" in summary
     assert "hit_rate: mean 1.00, min 1.00, max 1.00" in summary
 
 

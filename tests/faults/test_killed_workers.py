@@ -110,11 +110,14 @@ def test_a_worker_that_is_paused_for_longer_than_its_lease_writes_nothing(
 ) -> None:
     """It comes back alive when another has its chunks; every day still stands there once."""
     slow = start_worker("slow", concurrency=1, **WORKER_SETTINGS)
-    job = five_days(throttle_ms=800)
+    # It is paused before it reads a second file, so that it cannot hold the lake's lock.
+    job = five_days(throttle_ms=2500)
     send(job)
+    wait_for(job, some_chunk(ChunkState.LOADED), 30)
     wait_for(job, some_chunk(ChunkState.RUNNING), 20)
     (child,) = slow.pool_pids()
     os.kill(child, signal.SIGSTOP)
+    IngestionJob.objects.filter(pk=job.pk).update(throttle_ms=0)
     start_worker("other", concurrency=1, **WORKER_SETTINGS)
     wait_for(job, lambda job: job.chunks.filter(state=ChunkState.LOADED).count() >= 3, 40)
     os.kill(child, signal.SIGCONT)

@@ -14,7 +14,7 @@ from tests.services import CHECKOUT, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 READY_SECONDS = 120
-PROGRAMS = ["beat", "broker", "flower", "ingest", "live", "web"]
+PROGRAMS = ["beat", "broker", "flower", "ingest", "liquidations", "live", "web"]
 
 
 class Launcher:

@@ -29,6 +29,15 @@ def test_the_same_queues_have_workers_of_the_same_names():
     )
 
 
+def test_the_same_collectors_run():
+    def collectors(commands):
+        return {name for command in commands for name in re.findall(r"collect_\w+", command)}
+
+    launched = collectors(" ".join(command) for command in up._workers().values())
+    assert launched == collectors(str(one.get("command", "")) for one in SERVICES.values())
+    assert launched
+
+
 def test_flower_has_the_same_options():
     options = r"--(?!address|port|db)\S+"
     launched = " ".join(up._servers()["flower"])

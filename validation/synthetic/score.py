@@ -89,7 +89,7 @@ def score_market(market: Market, instants: Sequence[int]) -> dict[str, dict[str,
     truth is every position opened since then: nobody can place older ones. Instants at which a
     model shows nothing on a side are left out of its mean; NaN where that are all.
     """
-    candles = _candles(market)
+    candles = candles_of(market)
     open_interest = OpenInterest(market.open_interest_time, market.open_interest)
     ascending = np.array(sorted(instants), dtype=np.int64)
     books = checkpoints(Book(), candles, open_interest, BRACKETS, ModelParameters(), ascending)
@@ -187,7 +187,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(known) / len(known) if known else float("nan")
 
 
-def _candles(market: Market) -> Candles:
+def candles_of(market: Market) -> Candles:
     klines = aggregate_klines(market, FIVE_MINUTES)
     tick, lot = market.instrument.ticks_per_usdt, market.instrument.lots_per_contract
     return Candles(

@@ -27,6 +27,7 @@ from liqheat_project.lib.processes import Child, GaveUp, Supervisor
 READY_SECONDS = 90
 STOP_SECONDS = 20
 CHECK_SECONDS = 0.5
+MANAGE = str(settings.BASE_DIR / "manage.py")
 CELERY = [sys.executable, "-m", "celery", "-A", "liqheat_project"]
 DEMO_SYMBOLS = ("BTCUSDT", "ETHUSDT")
 DEMO_START = date(2025, 1, 1)
@@ -34,7 +35,10 @@ DEMO_DAYS = 7
 
 
 class Command(BaseCommand):
-    help = "Run everything on this machine until Ctrl-C: broker, web server, workers, beat, Flower."
+    help = (
+        "Run everything on this machine until Ctrl-C: broker, web server, workers, beat, "
+        "collectors, Flower."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--demo", action="store_true", help="load a small made-up market")
@@ -163,7 +167,7 @@ def load_demo(environment: dict[str, str]) -> None:
         ]
     for command in commands:
         done = subprocess.run(  # noqa: S603
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), *command], env=environment
+            [sys.executable, MANAGE, *command], env=environment
         )
         if done.returncode != 0:
             raise CommandError(f"The demo market was not loaded: {command[0]} failed.")
@@ -177,6 +181,7 @@ def _workers() -> dict[str, list[str]]:
         "ingest": [*worker, "-n", "ingest@%h", "-Q", "ingest", "-c", concurrency],
         "live": [*worker, "-n", "live@%h", "-Q", "live,validation", "-c", "2"],
         "beat": [*CELERY, "beat", "-l", settings.LOG_LEVEL],
+        "liquidations": [sys.executable, MANAGE, "collect_liquidations"],
     }
 
 

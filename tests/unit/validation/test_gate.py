@@ -88,11 +88,11 @@ def columns() -> list[Column]:
     profiles = [truth["long"] + truth["short"] for truth in truths]
     return [
         Column(
-            grid,
-            profile,
-            profile,
-            np.column_stack([other for other in profiles if other is not profile]),
-            price,
+            grid=grid,
+            reference=profile,
+            ours=profile,
+            other_times=np.column_stack([other for other in profiles if other is not profile]),
+            price=price,
         )
         for profile in profiles
     ]

@@ -6,7 +6,6 @@ from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Avg, Count, Max, Min
 from django.utils import timezone
 
 from ingestion.models import Symbol
@@ -14,6 +13,7 @@ from validation import approval, coinglass_api, references, runs
 from validation.coinglass import Unreadable
 from validation.diagnosis import diagnose
 from validation.models import ValidationRun
+from validation.summary import summarise
 
 MOST_FILES = 500
 
@@ -89,28 +89,18 @@ class Command(BaseCommand):
             )
 
     def _summarise(self, name: str | None) -> None:
-        ended = ValidationRun.objects.filter(passed__isnull=False, symbol__isnull=False)
-        found = Symbol.objects.filter(validation_runs__in=ended).distinct()
-        symbols = [symbol for symbol in found if name in (None, symbol.name)]
-        if not symbols:
+        found = [one for one in summarise(timezone.now(), name) if one.runs]
+        if not found:
             raise CommandError(f"There are no runs of {name or 'any symbol'}.")
-        for symbol in symbols:
-            own = ended.filter(symbol=symbol)
-            spreads = own.aggregate(
-                runs=Count("pk"),
-                **{
-                    f"{figure}_{function.name}": function(figure)
-                    for figure in approval.GATED
-                    for function in (Avg, Min, Max)
-                },
-            )
+        for one in found:
+            symbol = one.pair.symbol
             verdict = approval.decision_on(symbol, timezone.now()).verdict
-            self.stdout.write(f"{symbol}: {spreads['runs']} runs, {verdict}")
-            for figure in approval.GATED:
-                if spreads[f"{figure}_Avg"] is not None:
+            self.stdout.write(f"{symbol}: {one.runs} runs, {one.pair.state}, {verdict}")
+            for figure, spread in one.figures.items():
+                if spread is not None:
                     self.stdout.write(
-                        f"  {figure}: mean {spreads[f'{figure}_Avg']:.2f}, "
-                        f"min {spreads[f'{figure}_Min']:.2f}, max {spreads[f'{figure}_Max']:.2f}"
+                        f"  {figure}: mean {spread.mean:.2f}, "
+                        f"min {spread.min:.2f}, max {spread.max:.2f}"
                     )
 
 

@@ -15,7 +15,7 @@ import { MapView } from "./map_view.js";
 import { decode } from "./packed.js";
 import { DATA_FIELDS, DATE_RANGE, HEATMAP, MAP, heatmapQuery, mapQuery } from "./queries.js";
 import { State } from "./state.js";
-import { showApproval } from "./symbols.js";
+import { showApproval, showPairs } from "./symbols.js";
 import { onSystemTheme } from "./theme.js";
 
 const LOOK_FIELDS = ["side", "palette", "scale", "threshold", "candles"];
@@ -228,6 +228,10 @@ function start() {
   onSystemTheme(look);
   listenToKeys(keys());
   byId("refresh").addEventListener("click", () => feeds[state.values.tab].again());
+  byId("pairs-button").addEventListener("click", () => {
+    showPairs(byId("pairs-body"));
+    byId("pairs").showModal();
+  });
   byId("help-button").addEventListener("click", () => byId("help").showModal());
   exporter.bind();
   state.onChange(update);

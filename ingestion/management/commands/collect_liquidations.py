@@ -1,0 +1,20 @@
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from ingestion.collectors import liquidations
+
+
+class Command(BaseCommand):
+    help = (
+        "Record the liquidations of the enabled symbols until the program is told to end. "
+        "`manage.py up` runs it; of several at once, one records and the others wait."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, frame: stop.set())
+        liquidations.collect(stop)

@@ -1,0 +1,1 @@
+"""How our density ranks where positions were really liquidated."""
