@@ -76,6 +76,10 @@ class Symbol(models.Model):
         until = self.approved_until
         return self.verdict == self.Verdict.APPROVED and until is not None and now < until
 
+    @property
+    def approval_has_expired(self) -> bool:
+        return self.verdict == self.Verdict.APPROVED and not self.is_approved(timezone.now())
+
 
 class IngestionJob(AbstractRun):
     """A request to load some days of a symbol's datasets; one chunk for every archive file."""

@@ -95,6 +95,19 @@ REST_RECHECK_SECONDS = env.number("REST_RECHECK_SECONDS", 21_600, minimum=60)
 DATA_DIR = env.folder("DATA_DIR", "data", BASE_DIR)
 VALIDATION_DIR = env.folder("VALIDATION_DIR", "data/validation", BASE_DIR)
 
+# Validation
+
+VALIDATION_INBOX_DIR = env.folder("VALIDATION_INBOX_DIR", f"{VALIDATION_DIR}/inbox", BASE_DIR)
+VALIDATION_INBOX_TIME_ZONE = env.time_zone("VALIDATION_INBOX_TIME_ZONE", "")
+VALIDATION_MAX_PICTURE_MB = env.number("VALIDATION_MAX_PICTURE_MB", 10, minimum=1, maximum=100)
+VALIDATION_MAX_PICTURE_MEGAPIXELS = env.number(
+    "VALIDATION_MAX_PICTURE_MEGAPIXELS", 10, minimum=1, maximum=100
+)
+COINGLASS_BASE_URL = env.url(
+    "COINGLASS_BASE_URL", "https://open-api-v4.coinglass.com", ("http", "https")
+)
+COINGLASS_API_KEY = env.text("COINGLASS_API_KEY")
+
 # Loading
 
 CHUNK_LEASE_SECONDS = env.number("CHUNK_LEASE_SECONDS", 60, minimum=2, maximum=3600)
@@ -141,6 +154,9 @@ CELERY_TASK_ROUTES = {
     "ingestion.sweep": {"queue": "live"},
     "ingestion.maintain_lake": {"queue": "live"},
     "ingestion.collect_open_interest": {"queue": "live"},
+    "validation.execute": {"queue": "validation"},
+    "validation.pick_up": {"queue": "live"},
+    "validation.hand_out_again": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
@@ -153,6 +169,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": OPEN_INTEREST_SECONDS,
         "options": {"expires": OPEN_INTEREST_SECONDS},
     },
+    "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
+    "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},
 }
 
 # Django

@@ -20,7 +20,7 @@ def figures_of(run: ValidationRun) -> RunFigures:
     if run.unreadable:
         return RunFigures(at, unreadable=run.unreadable)
     low = {
-        f"{figure} over {null}": _number(figures[figure]["low"])
+        f"{figure} over {null}".replace("_", " "): _number(figures[figure]["low"])
         for null, figures in run.figures["nulls"].items()
         for figure in GATED
     }

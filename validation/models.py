@@ -70,9 +70,20 @@ class ValidationRun(AbstractRun):
         related_name="validation_runs",
         help_text="blank where a watched file's name did not say whose it is",
     )
-    source = models.CharField(max_length=10, choices=Source.choices)
+    source = models.CharField(
+        max_length=10,
+        choices=Source.choices,
+        blank=True,
+        help_text="blank where a watched file is of no kind that is known",
+    )
     file_name = models.CharField(max_length=255, help_text="as it was given, without its folder")
-    sha256 = models.CharField("SHA-256", max_length=64, db_index=True)
+    sha256 = models.CharField(
+        "SHA-256",
+        max_length=64,
+        blank=True,
+        db_index=True,
+        help_text="blank until there is a file, and where it was too large to be read",
+    )
     model = models.PositiveSmallIntegerField(null=True, help_text="Coinglass's: 1, 2 or 3")
     range = models.CharField(max_length=10, blank=True, help_text="such as 24h")
     time_zone = models.CharField(
@@ -85,6 +96,7 @@ class ValidationRun(AbstractRun):
     hit_rate = models.FloatField(null=True)
     price_level_overlap = models.FloatField(null=True)
     passed = models.BooleanField(null=True, help_text="blank until it is known")
+    reasons = models.JSONField(default=list, help_text="why it did not pass")
     unreadable = models.TextField(
         blank=True, help_text="why the reference could not be read or compared"
     )

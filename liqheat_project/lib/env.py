@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -62,6 +63,15 @@ class Environment:
         if not _is_url(value, schemes):
             raise ImproperlyConfigured(
                 f"{name} must be a URL beginning with {' or '.join(schemes)}, not {value!r}."
+            )
+        return value
+
+    def time_zone(self, name: str, default: str) -> str:
+        """A name of the IANA database such as Europe/Berlin, or nothing."""
+        value = self.text(name, default)
+        if value and value not in available_timezones():
+            raise ImproperlyConfigured(
+                f"{name} must be a time zone such as UTC or Europe/Berlin, not {value!r}."
             )
         return value
 

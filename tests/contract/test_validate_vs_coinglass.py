@@ -3,15 +3,21 @@
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from PIL import Image
 
-from validation import check
+from ingestion.models import Symbol, SymbolEvent
+from tests.coinglass_picture import draw, encoded
+from validation import drawing, journal
 from validation.coinglass import Unreadable, read_screenshot
+from validation.models import ValidationRun
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +60,48 @@ def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
         assert "passed" in output
         assert "hit_rate: 1.00" in output
     assert "ETHUSDT: approved: the newest 3 runs passed" in output
-    lines = check.runs_file().read_text().splitlines()
-    assert [json.loads(line)["hit_rate"] for line in lines] == [1.0, 1.0, 1.0]
+    lines = [json.loads(line) for line in journal.runs_file().read_text().splitlines()]
+    assert [line["hit_rate"] for line in lines] == [1.0, 1.0, 1.0]
+    assert [line["verdict"] for line in lines] == ["no_reference", "no_reference", "approved"]
+    symbol = Symbol.objects.get(name="ETHUSDT")
+    assert (symbol.verdict, symbol.hit_rate) == ("approved", 1.0)
+    assert [event.act for event in SymbolEvent.objects.all()] == ["approved"]
     summary = validate("--summary")
-    assert "ETHUSDT: 3 runs, approved" in summary
+    assert "ETHUSDT: 3 runs, approved, approved" in summary
     assert "hit_rate: mean 1.00, min 1.00, max 1.00" in summary
+
+
+def test_a_picture_of_our_own_map_is_read_compared_and_drawn(answer, folder):
+    """The whole way of a screenshot: its axes, its colours and its browser's time zone."""
+    data = answer["data"]
+    levels, rows = data["y_axis"], np.array(data["liquidation_leverage_data"])
+    intensity = np.zeros((len(levels), len(data["price_candlesticks"])))
+    intensity[rows[:, 1].astype(int), rows[:, 0].astype(int)] = rows[:, 2]
+    intensity = intensity[:, -24:]
+    shown = (intensity.max(axis=1) > 0).nonzero()[0]
+    levels, intensity = levels[shown[0] : shown[-1] + 1], intensity[shown[0] : shown[-1] + 1]
+    tokyo = timezone(timedelta(hours=9))
+    end = data["price_candlesticks"][-1][0]
+    hours = [datetime.fromtimestamp(end - 3600 * ago, tokyo) for ago in range(24, -1, -4)]
+    picture = draw(
+        np.clip(intensity / np.quantile(intensity[intensity > 0], 0.99), 0, 1),
+        lowest=levels[0],
+        highest=2 * levels[-1] - levels[-2],
+        title="ETH Liquidation Heatmap",
+        time_labels=[f"{hour:%d, %H:%M}" for hour in hours],
+    )
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    (pictures / f"ETHUSDT_model1_24h_{hours[-1]:%Y-%m-%dT%H%M}.png").write_bytes(encoded(picture))
+    with suppress(CommandError):  # whether it passes depends on the chance levels, too
+        validate("--screenshot-dir", str(pictures), "--time-zone", "Asia/Tokyo")
+    run = ValidationRun.objects.get()
+    assert run.state == "succeeded", run.error
+    assert run.figures["rank_correlation"] > 0.9
+    assert run.hit_rate > 0.9
+    assert abs(run.window_end.timestamp() - end) < 300
+    with Image.open(drawing.path_of(run)) as drawn:
+        assert drawn.format == "PNG" and drawn.width > 1000
 
 
 def test_the_same_file_counts_once(answer, folder):
@@ -74,10 +117,11 @@ def test_a_random_map_fails_and_says_so_beside_its_chance(answer, folder):
     answer["data"]["liquidation_leverage_data"] = rows.tolist()
     with pytest.raises(CommandError, match="1 of 1 failed"):
         validate("--json", saved(folder, answer, "random.json"))
-    (run,) = check.kept_runs()
-    assert not run["passed"]
-    assert run["price_level_overlap"] < 0.3
-    assert any("over uniform" in reason for reason in run["reasons"])
+    run = ValidationRun.objects.get()
+    assert (run.state, run.passed) == ("succeeded", False)
+    assert run.price_level_overlap < 0.3
+    assert any("over uniform" in reason for reason in run.reasons)
+    assert Symbol.objects.get(name="ETHUSDT").verdict == "rejected"
 
 
 def test_a_window_outside_of_our_data_says_what_we_cover(answer, folder):
@@ -85,8 +129,9 @@ def test_a_window_outside_of_our_data_says_what_we_cover(answer, folder):
         row[0] += 30 * 86_400
     with pytest.raises(CommandError):
         validate("--json", saved(folder, answer, "later.json"))
-    (run,) = check.kept_runs()
-    assert "data covers 2024-10-31T00:00:00Z to 2024-11-04T00:00:00Z" in run["unreadable"]
+    run = ValidationRun.objects.get()
+    assert run.state == "failed"
+    assert "data covers 2024-10-31T00:00:00Z to 2024-11-04T00:00:00Z" in run.unreadable
 
 
 def test_what_cannot_be_read_is_kept_with_its_reason(api, folder):
@@ -94,16 +139,16 @@ def test_what_cannot_be_read_is_kept_with_its_reason(api, folder):
     (folder / "pictures" / "ETHUSDT_model1_24h.png").write_text("no picture")
     with pytest.raises(CommandError, match="1 of 1 failed"):
         validate("--screenshot-dir", str(folder / "pictures"))
-    (run,) = check.kept_runs()
+    run = ValidationRun.objects.get()
     with pytest.raises(Unreadable) as expected:
         read_screenshot(b"no picture")
-    assert run["unreadable"] == expected.value.reason
+    assert run.unreadable == expected.value.reason
 
 
 def test_a_file_of_another_symbol_is_refused(api, folder):
     with pytest.raises(CommandError):
         validate("--json", saved(folder, {}, "BTCUSDT_24h.json"))
-    assert "name says BTCUSDT, but ETHUSDT was given" in check.kept_runs()[0]["unreadable"]
+    assert "name says BTCUSDT, but ETHUSDT was given" in ValidationRun.objects.get().unreadable
 
 
 @pytest.mark.real_data
@@ -113,7 +158,7 @@ def test_real_pictures_are_read_and_compared_as_far_as_our_data_go(api, real_dat
         validate(
             "--screenshot-dir", str(real_data / "coinglass"), "--time-zone", "UTC", symbol="BTCUSDT"
         )
-    reasons = {run["file"]: run["unreadable"] for run in check.kept_runs()}
+    reasons = dict(ValidationRun.objects.values_list("file_name", "unreadable"))
     assert "liquidation map" in reasons["BTCUSDT_binance_liquidation_map_30d_2025-10-28.png"]
     assert "We have no data for BTCUSDT" in reasons["BTC_model1_24h_2025-10-28.png"]
     assert "The columns have no times" in reasons["BTC_model3_2w_2025-10-28.png"]
@@ -122,10 +167,12 @@ def test_real_pictures_are_read_and_compared_as_far_as_our_data_go(api, real_dat
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "no reference: give --screenshot-dir or --json"),
+        ([], "no reference: give --screenshot-dir, --json or --api"),
         (["--screenshot-dir", "/nowhere"], "/nowhere is no folder"),
         (["--json", "/nowhere.json"], "/nowhere.json: No such file"),
-        (["--summary"], "no runs in"),
+        (["--api"], "COINGLASS_API_KEY is not set"),
+        (["--json", "x", "--time-zone", "Nowhere"], "no time zone such as UTC"),
+        (["--summary"], "There are no runs of ETHUSDT"),
     ],
 )
 def test_no_reference_never_passes(api, arguments, reason):

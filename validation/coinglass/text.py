@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -163,6 +162,8 @@ class _Model:
     """The recogniser with the decoding of its answer (connectionist temporal classification)."""
 
     def __init__(self, path: Path) -> None:
+        import onnxruntime  # only the processes that read pictures pay for it
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
         options.inter_op_num_threads = 1

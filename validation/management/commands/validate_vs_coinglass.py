@@ -1,28 +1,20 @@
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
-from statistics import fmean
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from validation import check
-from validation.coinglass import (
-    Limits,
-    Reference,
-    Unreadable,
-    describe_file_name,
-    read_api_response,
-    read_screenshot,
-)
-from validation.coinglass.api import MAX_BYTES
-from validation.coinglass.names import base_coin
+from validation import approval, coinglass_api, references, runs
+from validation.coinglass import Unreadable
+from validation.diagnosis import diagnose
+from validation.models import ValidationRun
+from validation.summary import summarise
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 MOST_FILES = 500
 
 
@@ -36,11 +28,18 @@ class Command(BaseCommand):
             "--screenshot-dir", type=Path, metavar="DIR", help="PNG and JPEG pictures"
         )
         source.add_argument("--json", type=Path, metavar="FILE", help="a saved answer of API v4")
-        parser.add_argument("--model", type=int, choices=(1, 2, 3), help="Coinglass's")
-        parser.add_argument("--range", help="such as 24h; where neither name nor picture says it")
+        source.add_argument(
+            "--api", action="store_true", help="ask API v4 now, with COINGLASS_API_KEY"
+        )
+        parser.add_argument(
+            "--model", type=int, choices=coinglass_api.MODELS, help="Coinglass's; 1 with --api"
+        )
+        parser.add_argument(
+            "--range", help="such as 24h, where the picture does not say it; 24h with --api"
+        )
         parser.add_argument(
             "--time-zone",
-            type=ZoneInfo,
+            type=_time_zone,
             metavar="ZONE",
             help="of the browser that took the pictures, such as UTC: they do not show it",
         )
@@ -53,100 +52,111 @@ class Command(BaseCommand):
         symbol = Symbol.objects.filter(name=options["symbol"]).first()
         if symbol is None:
             raise CommandError(f"--symbol: {options['symbol'] or 'nothing'} is not registered.")
-        files = [options["json"]] if options["json"] else list(_pictures(options["screenshot_dir"]))
-        runs = [self._run(symbol, file, options) for file in files]
-        decision = check.decision_on(check.kept_runs(symbol.name), timezone.now())
-        self.stdout.write(f"{symbol.name}: {decision.verdict}: {'; '.join(decision.reasons)}")
-        if not all(run["passed"] for run in runs):
-            raise CommandError(f"{sum(not run['passed'] for run in runs)} of {len(runs)} failed.")
+        ended = [self._run(run) for run in _asked_for(symbol, options)]
+        decision = approval.decision_on(symbol, timezone.now())
+        self.stdout.write(f"{symbol.name}: {decision.verdict}: " + "\n  ".join(decision.reasons))
+        failed = sum(not run.passed for run in ended)
+        if failed:
+            raise CommandError(f"{failed} of {len(ended)} failed.")
 
-    def _run(self, symbol: Symbol, path: Path, options: dict[str, Any]) -> dict[str, Any]:
-        content = _content(path, MAX_BYTES if options["json"] else Limits().max_bytes)
-        file = check.File(path.name, sha256(content).hexdigest())
-        now = timezone.now()
-        try:
-            run = check.check(symbol, _reference(symbol.name, path, content, options), file, now)
-        except Unreadable as error:
-            run = check.unreadable(symbol.name, file, error, now)
-        check.keep(run)
+    def _run(self, run: ValidationRun) -> ValidationRun:
+        runs.execute(run.pk)
+        run.refresh_from_db()
         self._print(run)
         return run
 
-    def _print(self, run: dict[str, Any]) -> None:
-        self.stdout.write(f"{run['file']}: {'passed' if run['passed'] else 'failed'}")
-        for reason in run["reasons"]:
-            self.stdout.write(f"  {reason}")
-        if run.get("unreadable"):
+    def _print(self, run: ValidationRun) -> None:
+        self.stdout.write(f"{run.file_name}: {'passed' if run.passed else 'failed'}")
+        for reason in run.reasons or [run.error]:
+            if reason:
+                self.stdout.write(f"  {reason}")
+        if not run.figures:
             return
-        if run["gaps"] and not run["passed"]:
-            self.stdout.write(f"  our data has {run['gaps']} gaps in this window: check_data")
-        self.stdout.write(f"  tolerance {run['tolerance']:.1%}, {run['columns']} columns")
-        for figure, value in run["last_column"].items():
+        for line in diagnose(run):
+            self.stdout.write(f"  {line}")
+        found = run.figures
+        self.stdout.write(f"  tolerance {found['tolerance']:.1%}, {found['columns']} columns")
+        for figure, value in found["last_column"].items():
             chance = ", ".join(
                 f"{null} {_text(figures[figure]['chance'])}"
                 f" (lift {_text(figures[figure]['lift'])},"
                 f" {_text(figures[figure]['low'])} to {_text(figures[figure]['high'])})"
-                for null, figures in run["nulls"].items()
+                for null, figures in found["nulls"].items()
             )
             self.stdout.write(
-                f"  {figure}: {_text(run[figure])}, last column {_text(value)}; by chance: {chance}"
+                f"  {figure}: {_text(found[figure])}, last column {_text(value)}; "
+                f"by chance: {chance}"
             )
 
-    def _summarise(self, symbol: str | None) -> None:
-        runs = check.kept_runs(symbol)
-        if not runs:
-            raise CommandError(f"no runs in {check.runs_file()}")
-        for name in sorted({run["symbol"] for run in runs}):
-            own = [run for run in runs if run["symbol"] == name]
-            decision = check.decision_on(own, timezone.now())
-            self.stdout.write(f"{name}: {len(own)} runs, {decision.verdict}")
-            for figure in check.GATED:
-                values = [run[figure] for run in own if run.get(figure) is not None]
-                if values:
+    def _summarise(self, name: str | None) -> None:
+        found = [one for one in summarise(timezone.now(), name) if one.runs]
+        if not found:
+            raise CommandError(f"There are no runs of {name or 'any symbol'}.")
+        for one in found:
+            symbol = one.pair.symbol
+            verdict = approval.decision_on(symbol, timezone.now()).verdict
+            self.stdout.write(f"{symbol}: {one.runs} runs, {one.pair.state}, {verdict}")
+            for figure, spread in one.figures.items():
+                if spread is not None:
                     self.stdout.write(
-                        f"  {figure}: mean {fmean(values):.2f}, "
-                        f"min {min(values):.2f}, max {max(values):.2f}"
+                        f"  {figure}: mean {spread.mean:.2f}, "
+                        f"min {spread.min:.2f}, max {spread.max:.2f}"
                     )
 
 
-def _reference(symbol: str, path: Path, content: bytes, options: dict[str, Any]) -> Reference:
-    named = describe_file_name(path.name)
-    if named.symbol not in (None, symbol, base_coin(symbol)):
-        raise Unreadable(f"The file's name says {named.symbol}, but {symbol} was given.")
-    model, window = options["model"] or named.model, options["range"] or named.range
-    if options["json"]:
-        return read_api_response(content, symbol=symbol, model=model, range=window or "")
-    return read_screenshot(
-        content,
-        symbol=symbol,
-        model=model,
-        range=window,
-        time_zone=options["time_zone"],
-        taken_at=named.taken_at,
-    )
+def _asked_for(symbol: Symbol, options: dict[str, Any]) -> Iterator[ValidationRun]:
+    """The runs one after the other, each made when the one before has ended."""
+    if options["api"]:
+        if not settings.COINGLASS_API_KEY:
+            raise CommandError("--api: COINGLASS_API_KEY is not set.")
+        yield runs.create_from_api(symbol, options["model"] or 1, options["range"] or "24h")
+        return
+    for path in [options["json"]] if options["json"] else _pictures(options["screenshot_dir"]):
+        yield _of_file(symbol, path, options)
 
 
-def _pictures(folder: Path | None) -> Iterator[Path]:
+def _of_file(symbol: Symbol, path: Path, options: dict[str, Any]) -> ValidationRun:
+    source = ValidationRun.Source.API if options["json"] else ValidationRun.Source.SCREENSHOT
+    try:
+        content = references.read_at_most(path, references.most_bytes(source))
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+    try:
+        return runs.create(
+            symbol,
+            path.name,
+            content,
+            source,
+            model=options["model"],
+            range=options["range"] or "",
+            time_zone=options["time_zone"] or "",
+        )
+    except Unreadable as error:
+        return runs.create_refused(path.name, source, "", error.reason, symbol)
+
+
+def _pictures(folder: Path | None) -> list[Path]:
     if folder is None:
-        raise CommandError("no reference: give --screenshot-dir or --json")
+        raise CommandError("no reference: give --screenshot-dir, --json or --api")
     if not folder.is_dir():
         raise CommandError(f"--screenshot-dir: {folder} is no folder")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if references.SUFFIXES.get(path.suffix.lower()) == ValidationRun.Source.SCREENSHOT
+    )
     if not found:
         raise CommandError(f"no reference: {folder} holds no PNG or JPEG")
     if len(found) > MOST_FILES:
         raise CommandError(f"{folder} holds more than {MOST_FILES} pictures")
-    yield from found
+    return found
 
 
-def _content(path: Path, limit: int) -> bytes:
-    """The file, or as much of it as shows that it is too large."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(limit + 1)
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}") from error
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ArgumentTypeError(f"{name!r} is no time zone such as UTC or Europe/Berlin")
+    return name
 
 
 def _text(value: float | None) -> str:
-    return "unknown" if value is None or value != value else f"{value:.2f}"
+    return "unknown" if value is None else f"{value:.2f}"

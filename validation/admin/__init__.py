@@ -1,0 +1,6 @@
+"""Validation runs and the approval policy in Django's admin."""
+
+from validation.admin.policy import GatePolicyAdmin
+from validation.admin.validation_runs import ValidationRunAdmin
+
+__all__ = ["GatePolicyAdmin", "ValidationRunAdmin"]

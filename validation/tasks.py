@@ -1,0 +1,28 @@
+"""Celery's entrances to the use cases. Arguments are ids; the rows hold everything else."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from validation import inbox, runs
+
+
+def send(run_id: int) -> None:
+    """Tell a worker of a run, once the current transaction is committed."""
+    execute.delay_on_commit(run_id)
+
+
+@shared_task(name="validation.execute", time_limit=runs.LONGEST_SECONDS)
+def execute(run_id: int) -> None:
+    runs.execute(run_id)
+
+
+@shared_task(name="validation.pick_up")
+def pick_up() -> None:
+    for run in inbox.pick_up(timezone.now()):
+        execute.delay(run.pk)
+
+
+@shared_task(name="validation.hand_out_again")
+def hand_out_again() -> None:
+    for run_id in runs.forgotten(timezone.now()):
+        execute.delay(run_id)
