@@ -158,8 +158,8 @@ def open_interest(
 
 
 def liquidations(cursor: duckdb.DuckDBPyConnection, symbol: str) -> Arrays:
-    """Recorded liquidation orders in order of time: time (int64 ms), side ("SELL": a long was
-    liquidated, "BUY": a short), price, average_price (USDT, NaN where unknown), quantity."""
+    """Recorded liquidation orders in order of time: time (int64 ms), side ("long" or "short",
+    what was liquidated), price, average_price (USDT, NaN where unknown), quantity."""
     return _arrays(
         cursor.execute(
             f"""

@@ -1,18 +1,18 @@
 """The command over the loaded market, whose liquidations are known."""
 
 import io
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from heatmap.engine import LONG
+from heatmap.engine import LONG, SHORT
 from ingestion.lake import read, writer
+from ingestion.lake.liquidations import add_liquidations
 from ingestion.models import Symbol
+from ingestion.sources.stream import Liquidation
 from tests.contract.market import DAYS, FIRST, FIRST_MS, LAST, load_files, register
 from validation.backtest import run
 from validation.backtest.events import Events
@@ -121,15 +121,17 @@ def test_recorded_events_are_read_from_the_lake(lake, archive, db, tmp_path, tru
     load_files(archive, "ETHUSDT", "klines 15m", "metrics")
     with pytest.raises(CommandError, match="There is no event of ETHUSDT in the lake"):
         backtest()
-    with writer().transaction() as cursor:
-        for number in range(5):
-            at = datetime.fromtimestamp(truth.exit_time[number] / 1000, UTC).replace(tzinfo=None)
-            price = float(truth.exit_price[number])
-            row: list[Any] = ["ETHUSDT", at, "SELL", price * 0.99, price, 1.0, "stream"]
-            cursor.execute("INSERT INTO lake.liquidation_events VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    recorded = [
+        Liquidation("ETHUSDT", int(time), "short" if side == SHORT else "long", price, price, 1.0)
+        for time, side, price in zip(
+            truth.exit_time[:5], truth.side[:5], truth.exit_price[:5].tolist(), strict=True
+        )
+    ]
+    add_liquidations(writer(), recorded, [], [], lambda: {"ETHUSDT"})
     output = backtest("--output", str(tmp_path))
     assert "ETHUSDT: 5 liquidations" in output
-    assert "5 longs and 0 shorts" in output
+    longs = sum(event.side == "long" for event in recorded)
+    assert f"{longs} longs and {5 - longs} shorts" in output
     assert "have a price beyond their candle" not in output
 
 

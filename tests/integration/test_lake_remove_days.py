@@ -28,7 +28,7 @@ def put_days(symbol: str, numbers: range = range(4)) -> None:
     trades = day(symbol, numbers[1])
     put(trades, content=csv_of(trades).replace("\n7,", "\nseven,"))
     writer().cursor().execute(
-        "INSERT INTO lake.liquidation_events VALUES (?, ?, 'SELL', 1.0, 1.0, 1.0, 'live')",
+        "INSERT INTO lake.liquidation_events VALUES (?, ?, 'long', 1.0, 1.0, 1.0, 'live')",
         [symbol, datetime(2024, 11, 2, 12)],
     )
 

@@ -18,6 +18,7 @@ MAX_BYTES = 64 * 1024 * 1024
 UNKNOWN = 0
 SIDES = {"SELL": LONG, "BUY": SHORT}
 """The order that closed the position: a long is sold."""
+RECORDED_SIDES = {"long": LONG, "short": SHORT}
 SIDE_NOT_SAID = frozenset({"", "S", "B", "A"})
 """Letters that captures of Hyperliquid carry; see `_side`."""
 SHOWN_CHARACTERS = 80
@@ -134,7 +135,7 @@ def recorded_events(arrays: Mapping[str, NDArray]) -> Events:
     """The events of the lake's arrays (`read.liquidations`)."""
     average = np.asarray(arrays["average_price"], dtype=float)
     price = np.where(average > 0, average, np.asarray(arrays["price"], dtype=float))
-    side = np.array([SIDES.get(side, UNKNOWN) for side in arrays["side"]], dtype=np.int64)
+    side = np.array([RECORDED_SIDES[side] for side in arrays["side"]], dtype=np.int64)
     usd = price * np.asarray(arrays["quantity"], dtype=float)
     return Events(np.asarray(arrays["time"], dtype=np.int64), side, price, usd)
 

@@ -112,7 +112,7 @@ def test_what_was_recorded_has_the_price_of_its_fills_where_it_is_known():
     found = recorded_events(
         {
             "time": np.array([1, 2]),
-            "side": np.array(["SELL", "BUY"]),
+            "side": np.array(["long", "short"]),
             "price": np.array([99.0, 101.0]),
             "average_price": np.array([99.5, np.nan]),
             "quantity": np.array([2.0, 3.0]),
