@@ -1,0 +1,247 @@
+"""`make soak`: the whole program for an hour against a stand-in exchange that misbehaves.
+
+    python -m tests.soak --minutes 60 --report soak.txt
+
+`manage.py up` runs in a folder and on ports of its own. At the end what the exchange served is
+compared with what the lake holds. Exit status 1 if something was lost, or grew, or ended by itself.
+"""
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.archive_server import ArchiveServer
+from tests.launcher import Launcher
+from tests.services import CHECKOUT
+from tests.soak import lake, report, samples
+from tests.soak.compare import (
+    MINUTE_MS,
+    Span,
+    compare_liquidations,
+    in_none,
+    lost_candles,
+    lost_figures,
+    pauses,
+)
+from tests.soak.play import (
+    LIQUIDATIONS_PERIOD_SECONDS,
+    RECHECK_SECONDS,
+    Record,
+    Stage,
+    steps,
+)
+from tests.soak.stand_ins import Exchange, Liquidator, Stream, now_ms
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+FIRST_MARK = 1 / 12
+"""Share of the soak after which memory counts as settled: five minutes of an hour."""
+WRITING_SECONDS = 15
+"""From the last liquidation to the end, so that all are written."""
+DISCONNECTING_MS = 1000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--report", type=Path, help="write the report to this file, too")
+    parser.add_argument("--folder", type=Path, help="run there and keep it, for a look at the logs")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="liqheat-soak-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(1))
+    try:
+        found = soak(folder, options.minutes * 60)
+    finally:
+        if not options.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(found.text, flush=True)
+    if options.report:
+        options.report.write_text(found.text)
+    return 1 if found.failures else 0
+
+
+def soak(folder: Path, seconds: float) -> report.Report:
+    """Run the system for so long, in `folder`, and say what became of it."""
+    with running(folder, seconds) as stage:
+        reader = samples.Reader(
+            stage.launcher.web,
+            {
+                "/health": "/health",
+                "heatmap-timeseries": "/liquidations/heatmap-timeseries?symbol=BTCUSDT",
+            },
+            2.0,
+        )
+        began = now_ms()
+        taken = _play(stage, reader)
+        ended = now_ms()
+        code = _stop(stage)
+    found = report.Report()
+    found.lines.append(
+        f"Soak of {seconds / 60:.0f} minutes, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    )
+    found.head("What was done to it")
+    found.lines += stage.record.lines
+    _add_collected(found, stage, (began, ended))
+    report.add_memory(found, taken, FIRST_MARK * seconds)
+    report.add_files(found, taken)
+    report.add_answers(found, reader)
+    report.add_restarts(found, stage.launcher.output, stage.record.kills)
+    found.hold(code == 0, f"manage.py up stopped on Ctrl-C with code {code}")
+    report.add_logs(found, stage.launcher.logs.glob("*.log"))
+    return found
+
+
+@contextmanager
+def running(folder: Path, seconds: float) -> Iterator[Stage]:
+    """The system, with some symbols enabled, beside its stand-ins."""
+    period = min(30, max(3, round(seconds / 120)))
+    archive_folder = folder / "archive"
+    archive_folder.mkdir()
+    with (
+        Exchange(SYMBOLS) as exchange,
+        Stream() as stream,
+        ArchiveServer(archive_folder) as archive,
+    ):
+        launcher = Launcher(
+            folder,
+            FUTURES_BASE_URL=exchange.url,
+            STREAM_BASE_URL=stream.url,
+            ARCHIVE_BASE_URL=archive.url,
+            COINGLASS_BASE_URL="http://127.0.0.1:9",
+            DATA_DIR=str(folder / "data"),
+            VALIDATION_DIR=str(folder / "validation"),
+            OPEN_INTEREST_SECONDS=str(period),
+            LIQUIDATIONS_PERIOD_SECONDS=str(LIQUIDATIONS_PERIOD_SECONDS),
+            LIQUIDATIONS_SILENCE_MINUTES="1",
+            LAKE_MAINTENANCE_SECONDS=str(max(30, round(seconds / 12))),
+            REST_TIMEOUT_SECONDS="5",
+            REST_RECHECK_SECONDS=str(RECHECK_SECONDS),
+        )
+        try:
+            launcher.start_and_wait()
+            for symbol in SYMBOLS:
+                _manage(launcher, "enable_symbol", symbol)
+            stream.wait_for_listener()
+            liquidator = Liquidator(stream, exchange, seconds=3.0)
+            yield Stage(launcher, exchange, stream, liquidator, Record(), seconds, period)
+        finally:
+            launcher.kill()
+
+
+def _play(stage: Stage, reader: samples.Reader) -> list[samples.Sample]:
+    """Let the soak take its course."""
+    start = time.monotonic()
+    every = min(60.0, stage.seconds / 20)
+    last = stage.seconds - WRITING_SECONDS
+    taken: list[samples.Sample] = []
+
+    def wait_until_second(second: float) -> None:
+        while (now := time.monotonic() - start) < second:
+            if now >= len(taken) * every:
+                taken.append(samples.take(stage.launcher, now))
+            time.sleep(min(0.2, max(0.0, second - now)))
+
+    reader.start()
+    stage.liquidator.start()
+    for second, do in steps(stage):
+        wait_until_second(min(second, last))
+        do()
+    wait_until_second(last)
+    stage.liquidator.stop()
+    wait_until_second(stage.seconds)
+    taken.append(samples.take(stage.launcher, time.monotonic() - start))
+    reader.stop()
+    return taken
+
+
+def _stop(stage: Stage) -> int:
+    stage.launcher.process.send_signal(signal.SIGINT)
+    return stage.launcher.process.wait(60)
+
+
+def _add_collected(found: report.Report, stage: Stage, span: Span) -> None:
+    """Hold what the exchange served against the lake."""
+    kept = lake.read(stage.launcher.folder / "var")
+    _add_open_interest(found, stage, kept, span)
+    _add_candles(found, stage, kept, span)
+    _add_liquidations(found, stage, kept, span)
+    found.head("Manners")
+    found.hold_none(stage.exchange.impolite, "requests sent though the exchange had said to stop")
+    found.say(f"requests in all: {len(stage.exchange.requests)}")
+
+
+def _add_open_interest(found: report.Report, stage: Stage, kept: lake.Kept, span: Span) -> None:
+    found.head(f"Open interest, every {stage.period:.0f} s")
+    served = stage.exchange.served_figures
+    lost = lost_figures(served, kept.figures)
+    found.say(f"served {_count(served)}, in the lake {_count(kept.figures)}")
+    unexplained = in_none(lost, stage.record.figures_at_risk)
+    found.hold_none(unexplained, "served, and lost")
+    found.say(f"lost with a process that was killed: {len(lost) - len(unexplained)}")
+    found.hold(not kept.doubled_rows, f"rows that are there twice: {kept.doubled_rows}")
+    for symbol in SYMBOLS:
+        longest = round(2.5 * 1000 * stage.period)
+        alone = pauses(kept.figures.get(symbol, {}), span, longest, stage.record.rest_away)
+        found.hold_none(alone, f"{symbol}: pauses of which the exchange is not the reason")
+
+
+def _add_candles(found: report.Report, stage: Stage, kept: lake.Kept, span: Span) -> None:
+    found.head("Candles of one minute")
+    served = {
+        symbol: {opened: _candle(fields) for opened, fields in candles.items()}
+        for symbol, candles in stage.exchange.served_candles.items()
+    }
+    found.say(f"served {_count(served)}, in the lake {_count(kept.candles)}")
+    closed = (span[0], span[1] - 3 * MINUTE_MS)
+    lost = lost_candles(served, kept.candles, SYMBOLS, closed)
+    found.hold_none(lost, "closed while the soak lasted, or served, and not in the lake as served")
+
+
+def _add_liquidations(found: report.Report, stage: Stage, kept: lake.Kept, span: Span) -> None:
+    found.head("Liquidations")
+    ends = [(at - DISCONNECTING_MS, at) for at in stage.stream.ended_ms]
+    allowed = [*ends, *stage.record.events_at_risk]
+    sent = stage.liquidator.sent
+    result = compare_liquidations(
+        sent, stage.liquidator.attempted, kept.events, kept.heard, allowed
+    )
+    found.say(f"sent to a listener {len(sent)}, in the lake {len(kept.events)}")
+    found.hold_none(result.lost, "sent, and lost")
+    found.say(f"lost with a killed process or at the end of a connection: {len(result.allowed)}")
+    found.hold_none(result.doubled, "there twice")
+    found.hold_none(result.strangers, "never sent")
+    for symbol in SYMBOLS:
+        heard = sum(end - start for start, end in kept.heard.get(symbol, []))
+        found.say(f"{symbol}: heard {100 * heard / (span[1] - span[0]):.0f} % of the soak")
+
+
+def _candle(fields: list) -> tuple[float, ...]:
+    """As the lake's columns: prices, volume, quote volume, count, the taker's volumes."""
+    return tuple(float(fields[number]) for number in (1, 2, 3, 4, 5, 7, 8, 9, 10))
+
+
+def _count(by_symbol: "dict[str, dict]") -> int:
+    return sum(len(one) for one in by_symbol.values())
+
+
+def _manage(launcher: Launcher, *command: str) -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=CHECKOUT,
+        env=launcher.environment,
+        check=True,
+        capture_output=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

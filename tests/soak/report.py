@@ -1,0 +1,136 @@
+"""What a soak found, in plain text, and whether it holds."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.soak.samples import Reader, Sample, slope
+
+SHOWN = 10
+MOST_GROWTH = 0.15
+"""Of memory, from the first mark to the end."""
+
+
+@dataclass
+class Report:
+    """Lines for people, and what failed."""
+
+    lines: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def head(self, text: str) -> None:
+        self.lines += ["", text]
+
+    def say(self, text: str) -> None:
+        self.lines.append(f"  {text}")
+
+    def hold(self, holds: bool, text: str) -> None:
+        """A line that must hold."""
+        self.lines.append(f"  {'ok   ' if holds else 'FAIL '} {text}")
+        if not holds:
+            self.failures.append(text)
+
+    def hold_none(self, losses: Sequence[object], text: str) -> None:
+        """None may be there; the first are shown."""
+        self.hold(not losses, f"{text}: {len(losses)}")
+        for loss in losses[:SHOWN]:
+            self.say(f"        {readable(loss)}")
+
+    @property
+    def text(self) -> str:
+        verdict = "Everything holds." if not self.failures else f"{len(self.failures)} failed:"
+        return "\n".join([*self.lines, "", verdict, *(f"  {one}" for one in self.failures), ""])
+
+
+def readable(loss: object) -> str:
+    """Instants in milliseconds as people write them."""
+    return re.sub(
+        r"\b1\d{12}\b",
+        lambda found: f"{datetime.fromtimestamp(int(found[0]) / 1000, UTC):%H:%M:%S.%f}"[:-3],
+        str(loss),
+    )
+
+
+def add_memory(report: Report, samples: Sequence[Sample], mark_seconds: float) -> None:
+    """Memory at the mark and at the end, in total and by program, and its slope between them."""
+    settled = [one for one in samples if one.second >= mark_seconds] or list(samples)
+    first, last = settled[0], settled[-1]
+    report.head(f"Memory in MB, at {first.second / 60:.1f} and {last.second / 60:.1f} minutes")
+    report.say(f"{'':14}{'RSS':>8}{'':>8}{'PSS':>8}{'':>8}   PSS growth an hour")
+    seconds = [one.second for one in settled]
+    for program in first.proportional:
+        grown = slope(seconds, [one.proportional.get(program, 0.0) for one in settled])
+        report.say(
+            f"{program:14}{first.resident[program]:8.0f}{last.resident.get(program, 0):8.0f}"
+            f"{first.proportional[program]:8.0f}{last.proportional.get(program, 0):8.0f}"
+            f"   {grown:+.1f}"
+        )
+    grown = slope(seconds, [one.total_proportional for one in settled])
+    report.say(
+        f"{'all':14}{first.total_resident:8.0f}{last.total_resident:8.0f}"
+        f"{first.total_proportional:8.0f}{last.total_proportional:8.0f}   {grown:+.1f}"
+    )
+    share = last.total_proportional / first.total_proportional - 1
+    report.hold(share <= MOST_GROWTH, f"memory grew by {share:+.0%}, at most {MOST_GROWTH:.0%}")
+
+
+def add_files(report: Report, samples: Sequence[Sample]) -> None:
+    """The lake's files over time; those of its newest state must not become more and more."""
+    report.head("Files: of the lake's newest state, and on the disk with states of the last day")
+    report.say(f"{'minute':>8}{'files':>8}{'kB':>8}{'on disk':>10}{'kB':>8}{'catalogue kB':>14}")
+    answered = [one for one in samples if one.files is not None]
+    for one in answered[:: max(1, len(answered) // 20)]:
+        report.say(
+            f"{one.second / 60:8.1f}{one.files:8}{(one.files_bytes or 0) / 1000:8.0f}"
+            f"{one.files_on_disk:10}{one.bytes_on_disk / 1000:8.0f}"
+            f"{one.catalogue_bytes / 1000:14.0f}"
+        )
+    counts = [one.files or 0 for one in answered]
+    third = max(1, len(counts) // 3)
+    middle, end = max(counts[third : 2 * third] or [0]), max(counts[2 * third :] or [0])
+    report.hold(
+        end <= middle, f"most files of the newest state: {middle} in the second third, {end} after"
+    )
+
+
+def add_answers(report: Report, reader: Reader) -> None:
+    """How long the web server took, and what it answered."""
+    report.head("Answers of the web server")
+    for name, taken in reader.taken.items():
+        statuses = ", ".join(
+            f"{status}: {n}" for status, n in sorted(reader.statuses[name].items())
+        )
+        report.say(
+            f"{name:24} median {statistics.median(taken) * 1000:6.0f} ms, "
+            f"longest {max(taken) * 1000:6.0f} ms   {statuses}"
+        )
+
+
+def add_restarts(report: Report, output: str, kills: dict[str, int]) -> None:
+    """Programs that ended without having been killed."""
+    report.head("Programs")
+    ends = Counter(re.findall(r"^(\w+) ended \(code", output, re.MULTILINE))
+    report.say(f"ends by program: {dict(ends)}, of which killed: {kills}")
+    alone = {name: n - kills.get(name, 0) for name, n in ends.items() if n > kills.get(name, 0)}
+    report.hold(not alone, f"programs that ended by themselves: {alone or 'none'}")
+
+
+def add_logs(report: Report, logs: Iterable[Path]) -> None:
+    """The errors in the logs, with what differs from line to line left out."""
+    report.head("Errors in the logs")
+    for log in sorted(logs):
+        lines = log.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if re.search(r"\b(ERROR|CRITICAL)\b|^Traceback", line)]
+        report.say(f"{log.stem}: {len(errors)} of {len(lines)} lines")
+        kinds = Counter(_kind(line) for line in errors)
+        for kind, count in kinds.most_common(SHOWN):
+            report.say(f"    {count:5} x {kind}")
+
+
+def _kind(line: str) -> str:
+    line = re.sub(r"^\[?[\d: ,.-]+", "", line)
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]+|\d[\d.,]*", "#", line)[:140]
