@@ -28,13 +28,12 @@ class Event:
 class Liquidations:
     """What became of the liquidations that were sent.
 
-    `lost` lie within what the lake says it heard, or were sent outside of all spans in which a
-    loss is allowed; `allowed` are missing too, but were in the memory of a process that was killed
-    or under way to a connection that ended. `strangers` were never sent.
+    `lost` lie within what the lake says it heard, or were sent outside of all spans that excuse a
+    loss; `excused` are missing too, but were sent within one of those. `strangers` were never sent.
     """
 
     lost: list[Event]
-    allowed: list[Event]
+    excused: list[Event]
     doubled: list[Event]
     strangers: list[Event]
 
@@ -86,7 +85,7 @@ def compare_liquidations(
     attempted: Sequence[Event],
     kept: Sequence[Event],
     heard: Mapping[str, Sequence[Span]],
-    allowed: Sequence[Span],
+    excuses: Sequence[Span],
 ) -> Liquidations:
     """`attempted` are all that may have arrived, `sent` those that a listener was there for."""
     counts = Counter(kept)
@@ -94,11 +93,11 @@ def compare_liquidations(
     excused = [
         event
         for event in missing
-        if within(event.time, allowed) and not within(event.time, heard.get(event.symbol, ()))
+        if within(event.time, excuses) and not within(event.time, heard.get(event.symbol, ()))
     ]
     return Liquidations(
         lost=[event for event in missing if event not in set(excused)],
-        allowed=excused,
+        excused=excused,
         doubled=[event for event, count in counts.items() if count > 1],
         strangers=sorted(set(counts) - set(attempted), key=lambda event: event.time),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from tests.exchange import BROKEN, HANG_UP, RESTRICTED, SILENCE, TOO_MANY_REQUESTS, banned
 from tests.launcher import Launcher
@@ -17,6 +18,10 @@ ROUND_SECONDS = 5
 """From the first answer of a collector's round until it is written, on a busy machine."""
 RESTART_SECONDS = 60
 """What a program may take to work again after kill -9, on a busy machine."""
+
+
+LAST_KILL = 0.24
+"""Share of the soak after which the programs run on undisturbed."""
 
 
 @dataclass
@@ -142,25 +147,26 @@ def kill_children(name: str) -> Callable[[Stage, float], None]:
 
 
 ACTS = (
-    Act("REST answers 429 with Retry-After", 0.08, too_many_requests, 0.01, 5, heal),
-    Act("the stream is cut", 0.10, cut_stream),
-    Act("the stream is silent", 0.13, silence_stream, 0.02, SILENCE_SECONDS, heal_stream),
-    Act("REST answers 503", 0.14, answer_with_errors, 0.02, 0, heal),
-    Act("REST never answers", 0.21, fall_silent, 0.02, 0, heal),
-    Act("REST hangs up", 0.28, hang_up, 0.02, 0, heal),
-    Act("REST answers 418 with the end of the ban", 0.34, ban, 0.03, 0, heal),
-    Act("REST answers 451", 0.42, restrict, 0.02, 0, heal),
-    Act("the stream is cut", 0.50, cut_stream),
-    Act("the stream answers 451", 0.52, refuse_stream, 0.02, 0, heal_stream),
-    Act("kill -9 of the worker of the collectors", 0.58, kill("live")),
-    Act("kill -9 of the processes of that worker", 0.63, kill_children("live")),
-    Act("kill -9 of the broker", 0.68, kill("broker")),
-    Act("kill -9 of the recorder of liquidations", 0.74, kill("liquidations")),
-    Act("kill -9 of beat", 0.78, kill("beat")),
-    Act("kill -9 of the web processes", 0.82, kill_children("web")),
-    Act("kill -9 of the worker that loads files", 0.84, kill("ingest")),
+    Act("kill -9 of the processes of the collectors' worker", 0.09, kill_children("live")),
+    Act("kill -9 of the collectors' worker", 0.12, kill("live")),
+    Act("kill -9 of the broker", 0.15, kill("broker")),
+    Act("kill -9 of the recorder of liquidations", 0.18, kill("liquidations")),
+    Act("kill -9 of beat", 0.20, kill("beat")),
+    Act("kill -9 of the web processes", 0.22, kill_children("web")),
+    Act("kill -9 of the worker that loads files", LAST_KILL, kill("ingest")),
+    Act("REST answers 429 with Retry-After", 0.27, too_many_requests, 0.01, 5, heal),
+    Act("the stream is cut", 0.29, cut_stream),
+    Act("the stream is silent", 0.32, silence_stream, 0.02, SILENCE_SECONDS, heal_stream),
+    Act("REST answers 503", 0.34, answer_with_errors, 0.02, 0, heal),
+    Act("REST never answers", 0.42, fall_silent, 0.02, 0, heal),
+    Act("REST hangs up", 0.50, hang_up, 0.02, 0, heal),
+    Act("REST answers 418 with the end of the ban", 0.58, ban, 0.03, 0, heal),
+    Act("REST answers 451", 0.66, restrict, 0.02, 0, heal),
+    Act("the stream is cut", 0.76, cut_stream),
+    Act("the stream answers 451", 0.80, refuse_stream, 0.02, 0, heal_stream),
 )
-"""What is over by 0.86 of the soak; then it has time to catch up."""
+"""The programs are killed first, so that their memory can be watched from then on; from 0.85 of the
+soak on there is time to catch up."""
 
 
 def steps(stage: Stage, acts: tuple[Act, ...] = ACTS) -> Iterator[tuple[float, Callable[[], None]]]:
@@ -181,7 +187,8 @@ def steps(stage: Stage, acts: tuple[Act, ...] = ACTS) -> Iterator[tuple[float, C
 
 def _line(stage: Stage, act: Act, lasts: float) -> str:
     minute = act.at * stage.seconds / 60
-    return f"{minute:6.1f} min  {act.name}" + (f", for {lasts:.0f} s" if lasts else "")
+    text = f"{datetime.now(UTC):%H:%M:%S}, minute {minute:4.1f}: {act.name}"
+    return "  " + text + (f", for {lasts:.0f} s" if lasts else "")
 
 
 def _rest_away(stage: Stage, seconds: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak.samples import Reader, Sample, slope
+from tests.soak.samples import Answer, Sample, slope
 
 SHOWN = 10
 MOST_GROWTH = 0.15
@@ -37,8 +37,16 @@ class Report:
     def hold_none(self, losses: Sequence[object], text: str) -> None:
         """None may be there; the first are shown."""
         self.hold(not losses, f"{text}: {len(losses)}")
-        for loss in losses[:SHOWN]:
-            self.say(f"        {readable(loss)}")
+        self._show(losses)
+
+    def list(self, found: Sequence[object], text: str) -> None:
+        """How many there are, and the first of them."""
+        self.say(f"{text}: {len(found)}")
+        self._show(found)
+
+    def _show(self, found: Sequence[object]) -> None:
+        for one in found[:SHOWN]:
+            self.say(f"        {readable(one)}")
 
     @property
     def text(self) -> str:
@@ -55,27 +63,38 @@ def readable(loss: object) -> str:
     )
 
 
-def add_memory(report: Report, samples: Sequence[Sample], mark_seconds: float) -> None:
-    """Memory at the mark and at the end, in total and by program, and its slope between them."""
-    settled = [one for one in samples if one.second >= mark_seconds] or list(samples)
+def add_memory(
+    report: Report, samples: Sequence[Sample], mark_second: float, undisturbed_second: float
+) -> None:
+    """Memory at the mark and at the end, in total and by program, and how it grew from when all
+    programs ran undisturbed."""
+    settled = [one for one in samples if one.second >= mark_second] or list(samples)
+    undisturbed = [one for one in samples if one.second >= undisturbed_second] or list(samples)
     first, last = settled[0], settled[-1]
-    report.head(f"Memory in MB, at {first.second / 60:.1f} and {last.second / 60:.1f} minutes")
-    report.say(f"{'':14}{'RSS':>8}{'':>8}{'PSS':>8}{'':>8}   PSS growth an hour")
-    seconds = [one.second for one in settled]
-    for program in first.proportional:
-        grown = slope(seconds, [one.proportional.get(program, 0.0) for one in settled])
-        report.say(
-            f"{program:14}{first.resident[program]:8.0f}{last.resident.get(program, 0):8.0f}"
-            f"{first.proportional[program]:8.0f}{last.proportional.get(program, 0):8.0f}"
-            f"   {grown:+.1f}"
-        )
-    grown = slope(seconds, [one.total_proportional for one in settled])
-    report.say(
-        f"{'all':14}{first.total_resident:8.0f}{last.total_resident:8.0f}"
-        f"{first.total_proportional:8.0f}{last.total_proportional:8.0f}   {grown:+.1f}"
+    report.head(
+        f"Memory in MB, at {first.second / 60:.1f} and {last.second / 60:.1f} minutes; its growth "
+        f"an hour from {undisturbed[0].second / 60:.1f} minutes on"
     )
-    share = last.total_proportional / first.total_proportional - 1
+    report.say(f"{'':14}{'RSS':>8}{'':>8}{'PSS':>8}{'':>8}{'growth':>10}")
+    seconds = [one.second for one in undisturbed]
+    for program in [*first.proportional, "all"]:
+        figures = [
+            figure(one, program) for figure in (_resident, _proportional) for one in (first, last)
+        ]
+        grown = slope(seconds, [_proportional(one, program) for one in undisturbed])
+        report.say(
+            f"{program:14}" + "".join(f"{figure:8.0f}" for figure in figures) + f"{grown:+10.1f}"
+        )
+    share = _proportional(last, "all") / _proportional(first, "all") - 1
     report.hold(share <= MOST_GROWTH, f"memory grew by {share:+.0%}, at most {MOST_GROWTH:.0%}")
+
+
+def _resident(sample: Sample, program: str) -> float:
+    return sample.total_resident if program == "all" else sample.resident.get(program, 0.0)
+
+
+def _proportional(sample: Sample, program: str) -> float:
+    return sample.total_proportional if program == "all" else sample.proportional.get(program, 0.0)
 
 
 def add_files(report: Report, samples: Sequence[Sample]) -> None:
@@ -97,17 +116,20 @@ def add_files(report: Report, samples: Sequence[Sample]) -> None:
     )
 
 
-def add_answers(report: Report, reader: Reader) -> None:
+def add_answers(report: Report, answers: Sequence[Answer]) -> None:
     """How long the web server took, and what it answered."""
     report.head("Answers of the web server")
-    for name, taken in reader.taken.items():
-        statuses = ", ".join(
-            f"{status}: {n}" for status, n in sorted(reader.statuses[name].items())
-        )
+    for page in sorted({answer.page for answer in answers}):
+        of_page = [answer for answer in answers if answer.page == page]
+        taken = sorted(answer.seconds for answer in of_page)
+        longest = max(of_page, key=lambda answer: answer.seconds)
         report.say(
-            f"{name:24} median {statistics.median(taken) * 1000:6.0f} ms, "
-            f"longest {max(taken) * 1000:6.0f} ms   {statuses}"
+            f"{page:20} median {1000 * statistics.median(taken):.0f} ms, "
+            f"p99 {1000 * taken[int(0.99 * len(taken))]:.0f} ms, longest "
+            f"{1000 * longest.seconds:.0f} ms (asked {readable(longest.at)}), {len(of_page)} in all"
         )
+    others = [(one.page, one.at, one.status) for one in answers if one.status != "200"]
+    report.list(others, "answered with something else than 200")
 
 
 def add_restarts(report: Report, output: str, kills: dict[str, int]) -> None:

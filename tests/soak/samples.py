@@ -4,7 +4,7 @@ import http.client
 import re
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,12 +81,21 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> float:
     return 3600 * sum(products) / spread if spread else 0.0
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came, or the error's name, to a request of `at` (ms), and after how many seconds."""
+
+    page: str
+    at: int
+    seconds: float
+    status: str
+
+
 class Reader:
     """Asks the web server for some pages in turn, as people and monitors do."""
 
     def __init__(self, address: str, paths: dict[str, str], seconds_between: float) -> None:
-        self.taken: dict[str, list[float]] = defaultdict(list)
-        self.statuses: dict[str, Counter[str]] = defaultdict(Counter)
+        self.answers: list[Answer] = []
         self._address, self._paths, self._pause = address, paths, seconds_between
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -101,10 +110,9 @@ class Reader:
     def _run(self) -> None:
         while not self._stop.is_set():
             for name, path in self._paths.items():
-                start = time.monotonic()
+                at, start = time.time_ns() // 1_000_000, time.monotonic()
                 status, _ = ask(self._address, path)
-                self.taken[name].append(time.monotonic() - start)
-                self.statuses[name][status] += 1
+                self.answers.append(Answer(name, at, time.monotonic() - start, status))
                 if self._stop.wait(self._pause):
                     return
 

@@ -4,7 +4,6 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
@@ -12,7 +11,7 @@ from websockets.sync.server import ServerConnection
 from tests.archive_server import Fault
 from tests.exchange import FuturesExchange
 from tests.exchange_stream import StreamServer, force_order
-from tests.soak.compare import Event, Span
+from tests.soak.compare import Event, Span, within
 
 SIDES = {"SELL": "long", "BUY": "short"}
 UNDER_WAY_MS = 1000
@@ -24,10 +23,12 @@ def now_ms() -> int:
 
 
 class Exchange(FuturesExchange):
-    """Notes the requests that come although an answer has said to stop."""
+    """Notes the requests that come although an answer has said to stop; after 451 they stop for
+    `recheck_seconds`."""
 
-    def __init__(self, symbols: Sequence[str], **options: Any) -> None:
-        super().__init__(symbols, **options)
+    def __init__(self, symbols: Sequence[str], recheck_seconds: int) -> None:
+        super().__init__(symbols)
+        self._recheck_ms = 1000 * recheck_seconds
         self.stops: list[Span] = []
         self.impolite: list[tuple[int, str]] = []
 
@@ -38,10 +39,12 @@ class Exchange(FuturesExchange):
     def answer(self, path: str, query: dict[str, str]) -> tuple[Fault, int]:
         fault, used = super().answer(path, query)
         now = now_ms()
+        if within(now, self.stops):
+            self.impolite.append((now, path))
         if fault.status == 429 and fault.retry_after:
             self.say_stop(now, now + 1000 * int(fault.retry_after))
-        elif any(start <= now < end for start, end in self.stops):
-            self.impolite.append((now, path))
+        elif fault.status == 451:
+            self.say_stop(now, now + self._recheck_ms)
         return fault, used
 
 

@@ -67,10 +67,10 @@ def test_liquidations_are_there_once_or_lost():
     assert found.strangers == [unsent]
 
 
-def test_a_loss_is_allowed_unless_the_lake_says_that_it_listened():
+def test_a_loss_is_excused_unless_the_lake_says_that_it_listened():
     sent = [event(10), event(20)]
     found = compare_liquidations(sent, sent, [], {"ETHUSDT": [(15, 25)]}, [(5, 25)])
-    assert found.allowed == [event(10)]
+    assert found.excused == [event(10)]
     assert found.lost == [event(20)]
 
 
