@@ -43,6 +43,8 @@ from tests.soak.play import (
 from tests.soak.stand_ins import UNDER_WAY_MS, Exchange, Liquidator, Stream, now_ms
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+SERIES = 4 * len(SYMBOLS) + 2
+"""Open interest, candles, liquidations and their coverage by symbol; ledger and quarantine."""
 FIRST_MARK = 1 / 12
 """Share of the soak after which memory counts as settled: five minutes of an hour."""
 LOOK_BACK_HOURS = 47
@@ -95,7 +97,7 @@ def soak(folder: Path, seconds: float) -> report.Report:
     found.lines += stage.record.lines
     _add_collected(found, stage, (began, ended))
     report.add_memory(found, taken, FIRST_MARK * seconds - 1, (LAST_KILL + 0.02) * seconds)
-    report.add_files(found, taken)
+    report.add_files(found, taken, SERIES)
     report.add_answers(found, reader.answers)
     report.add_restarts(found, stage.launcher.output, stage.record.kills)
     found.hold(code == 0, f"manage.py up stopped on Ctrl-C with code {code}")
@@ -170,7 +172,7 @@ def _play(stage: Stage, reader: samples.Reader) -> list[samples.Sample]:
 
 def _stop(stage: Stage) -> int:
     stage.launcher.process.send_signal(signal.SIGINT)
-    return stage.launcher.process.wait(60)
+    return stage.launcher.process.wait(120)
 
 
 def _add_collected(found: report.Report, stage: Stage, span: Span) -> None:
