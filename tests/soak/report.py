@@ -144,7 +144,8 @@ def add_logs(report: Report, logs: Iterable[Path]) -> None:
     for log in sorted(logs):
         lines = log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if re.search(r"\b(ERROR|CRITICAL)\b|^Traceback", line)]
-        report.say(f"{log.stem}: {len(errors)} of {len(lines)} lines")
+        size = log.stat().st_size / 1000
+        report.say(f"{log.stem}: {len(errors)} of {len(lines)} lines, {size:.0f} kB")
         kinds = Counter(_kind(line) for line in errors)
         for kind, count in kinds.most_common(SHOWN):
             report.say(f"    {count:5} x {kind}")
