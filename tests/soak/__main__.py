@@ -21,17 +21,8 @@ from pathlib import Path
 from tests.archive_server import ArchiveServer
 from tests.launcher import Launcher
 from tests.services import CHECKOUT
-from tests.soak import lake, report, samples
-from tests.soak.compare import (
-    MINUTE_MS,
-    Span,
-    compare_liquidations,
-    in_none,
-    lost_candles,
-    lost_figures,
-    pauses,
-    within,
-)
+from tests.soak import collected, report, samples
+from tests.soak.collected import LOOK_BACK_HOURS
 from tests.soak.play import (
     LAST_KILL,
     LIQUIDATIONS_PERIOD_SECONDS,
@@ -40,15 +31,13 @@ from tests.soak.play import (
     Stage,
     steps,
 )
-from tests.soak.stand_ins import UNDER_WAY_MS, Exchange, Liquidator, Stream, now_ms
+from tests.soak.stand_ins import Exchange, Liquidator, Stream, now_ms
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 SERIES = 4 * len(SYMBOLS) + 2
 """Open interest, candles, liquidations and their coverage by symbol; ledger and quarantine."""
 FIRST_MARK = 1 / 12
 """Share of the soak after which memory counts as settled: five minutes of an hour."""
-LOOK_BACK_HOURS = 47
-"""Candles of so long before the soak must be there at its end."""
 WRITING_SECONDS = 15
 """From the last liquidation to the end, so that all are written."""
 
@@ -95,7 +84,7 @@ def soak(folder: Path, seconds: float) -> report.Report:
     )
     found.head("What was done to it")
     found.lines += stage.record.lines
-    _add_collected(found, stage, (began, ended))
+    collected.add(found, stage, (began, ended))
     report.add_memory(found, taken, FIRST_MARK * seconds - 1, (LAST_KILL + 0.02) * seconds)
     report.add_files(found, taken, SERIES)
     report.add_answers(found, reader.answers)
@@ -173,75 +162,6 @@ def _play(stage: Stage, reader: samples.Reader) -> list[samples.Sample]:
 def _stop(stage: Stage) -> int:
     stage.launcher.process.send_signal(signal.SIGINT)
     return stage.launcher.process.wait(120)
-
-
-def _add_collected(found: report.Report, stage: Stage, span: Span) -> None:
-    """Hold what the exchange served against the lake."""
-    kept = lake.read(stage.launcher.folder / "var")
-    _add_open_interest(found, stage, kept, span)
-    _add_candles(found, stage, kept, span)
-    _add_liquidations(found, stage, kept, span)
-    found.head("Manners")
-    found.hold_none(stage.exchange.impolite, "requests sent though the exchange had said to stop")
-    found.say(f"requests in all: {len(stage.exchange.requests)}")
-
-
-def _add_open_interest(found: report.Report, stage: Stage, kept: lake.Kept, span: Span) -> None:
-    found.head(f"Open interest, every {stage.period:.0f} s")
-    served = stage.exchange.served_figures
-    lost = lost_figures(served, kept.figures)
-    found.say(f"served {_count(served)}, in the lake {_count(kept.figures)}")
-    unexplained = in_none(lost, stage.record.figures_at_risk)
-    found.hold_none(unexplained, "served, and lost")
-    found.say(f"lost with a process that was killed: {len(lost) - len(unexplained)}")
-    found.hold(not kept.doubled_rows, f"rows that are there twice: {kept.doubled_rows}")
-    for symbol in SYMBOLS:
-        longest = round(2.5 * 1000 * stage.period)
-        alone = pauses(kept.figures.get(symbol, {}), span, longest, stage.record.rest_away)
-        found.hold_none(alone, f"{symbol}: pauses of which the exchange is not the reason")
-
-
-def _add_candles(found: report.Report, stage: Stage, kept: lake.Kept, span: Span) -> None:
-    found.head("Candles of one minute")
-    served = {
-        symbol: {opened: _candle(fields) for opened, fields in candles.items()}
-        for symbol, candles in stage.exchange.served_candles.items()
-    }
-    found.say(f"served {_count(served)}, in the lake {_count(kept.candles)}")
-    closed = (span[0] - LOOK_BACK_HOURS * 3_600_000, span[1] - 3 * MINUTE_MS)
-    lost = lost_candles(served, kept.candles, SYMBOLS, closed)
-    found.hold_none(
-        lost, f"of {LOOK_BACK_HOURS} h and the soak, or served, and not in the lake as served"
-    )
-
-
-def _add_liquidations(found: report.Report, stage: Stage, kept: lake.Kept, span: Span) -> None:
-    found.head("Liquidations")
-    killed = stage.record.events_at_risk
-    under_way = [(at - UNDER_WAY_MS, at) for at in stage.stream.ended_ms]
-    sent = stage.liquidator.sent
-    result = compare_liquidations(
-        sent, stage.liquidator.attempted, kept.events, kept.heard, [*killed, *under_way]
-    )
-    on_the_way = [event for event in result.excused if not within(event.time, killed)]
-    found.say(f"sent to a listener {len(sent)}, in the lake {len(kept.events)}")
-    found.hold_none(result.lost, "sent, and lost")
-    found.say(f"lost with the process that was killed: {len(result.excused) - len(on_the_way)}")
-    found.list(on_the_way, "lost on the way to a connection that ended")
-    found.hold_none(result.doubled, "there twice")
-    found.hold_none(result.strangers, "never sent")
-    for symbol in SYMBOLS:
-        heard = sum(end - start for start, end in kept.heard.get(symbol, []))
-        found.say(f"{symbol}: heard {100 * heard / (span[1] - span[0]):.0f} % of the soak")
-
-
-def _candle(fields: list) -> tuple[float, ...]:
-    """As the lake's columns: prices, volume, quote volume, count, the taker's volumes."""
-    return tuple(float(fields[number]) for number in (1, 2, 3, 4, 5, 7, 8, 9, 10))
-
-
-def _count(by_symbol: "dict[str, dict]") -> int:
-    return sum(len(one) for one in by_symbol.values())
 
 
 def _manage(launcher: Launcher, *command: str) -> None:

@@ -60,7 +60,7 @@ def pauses(
     `longest` lies in none of the excused spans."""
     known = [span[0], *sorted(one for one in instants if span[0] <= one < span[1]), span[1]]
     found = pairwise(known)
-    return [pause for pause in found if _length_outside(pause, excused) > longest]
+    return [pause for pause in found if length_outside(pause, excused) > longest]
 
 
 def lost_candles(
@@ -107,13 +107,13 @@ def within(instant: int, spans: Sequence[Span]) -> bool:
     return any(start <= instant < end for start, end in spans)
 
 
-def _length_outside(pause: Span, excused: Sequence[Span]) -> int:
-    """How much of the pause lies in none of the spans, which may overlap each other."""
-    length, place = 0, pause[0]
-    for start, end in sorted(excused):
+def length_outside(whole: Span, spans: Sequence[Span]) -> int:
+    """How much of the whole lies in none of the spans, which may overlap each other."""
+    length, place = 0, whole[0]
+    for start, end in sorted(spans):
         if start > place:
-            length += min(start, pause[1]) - place
+            length += min(start, whole[1]) - place
         place = max(place, end)
-        if place >= pause[1]:
+        if place >= whole[1]:
             return length
-    return length + pause[1] - place
+    return length + whole[1] - place

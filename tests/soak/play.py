@@ -92,6 +92,11 @@ def answer_with_errors(stage: Stage, lasts: float) -> None:
     _rest_away(stage, 2 * lasts)  # the pauses double, so the last is no longer than all before
 
 
+def fail_at_mark_prices(stage: Stage, lasts: float) -> None:
+    stage.exchange.script(BROKEN, times=None, path="/fapi/v1/premiumIndex")
+    _rest_away(stage, 2 * lasts)
+
+
 def fall_silent(stage: Stage, lasts: float) -> None:
     stage.exchange.script(SILENCE, times=None)
     _rest_away(stage, 2 * lasts)
@@ -162,7 +167,8 @@ ACTS = (
     Act("REST hangs up", 0.50, hang_up, 0.02, 0, heal),
     Act("REST answers 418 with the end of the ban", 0.58, ban, 0.03, 0, heal),
     Act("REST answers 451", 0.66, restrict, 0.02, 0, heal),
-    Act("the stream is cut", 0.76, cut_stream),
+    Act("REST answers 503 about mark prices", 0.74, fail_at_mark_prices, 0.02, 0, heal),
+    Act("the stream is cut", 0.78, cut_stream),
     Act("the stream answers 451", 0.80, refuse_stream, 0.02, 0, heal_stream),
 )
 """The programs are killed first, so that their memory can be watched from then on; from 0.85 of the
