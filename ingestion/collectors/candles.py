@@ -16,13 +16,8 @@ from django.utils import timezone
 
 from ingestion import lake
 from ingestion.collectors import state
-from ingestion.collectors.exchange import (
-    accounted,
-    enabled_symbols,
-    in_seconds,
-    mark_refused,
-    open_exchange,
-)
+from ingestion.collectors.exchange import open_exchange
+from ingestion.collectors.rounds import accounted, enabled_symbols, in_seconds, mark_refused
 from ingestion.errors import RefusedBySource, SourceUnavailable
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.live import add_candles, candles_held
