@@ -16,6 +16,17 @@ def governor() -> Governor:
     )
 
 
+def resume() -> bool:
+    """A person ends archive-only mode: the next request shows whether the exchange serves this
+    address by now. False, and no change, in any other state: what the exchange named a time for
+    is not ours to lift."""
+    guard = governor()
+    if not guard.status().archive_only:
+        return False
+    guard.resume()
+    return True
+
+
 def open_exchange() -> FuturesExchange:
     """The exchange that FUTURES_BASE_URL names; to be closed."""
     return FuturesExchange(
