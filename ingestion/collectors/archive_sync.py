@@ -10,7 +10,7 @@ from ingestion import lake
 from ingestion.availability import not_loaded
 from ingestion.collectors import state
 from ingestion.collectors.archive import ask_for, open_archive
-from ingestion.collectors.rounds import accounted, enabled_symbols, in_seconds, mark_refused
+from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.jobs import DATASET_CHOICES, name_of, parts_of
 from ingestion.lake.connection import translated_errors
 from ingestion.models import CollectorState
@@ -25,6 +25,7 @@ def collect() -> list[int]:
     """One round for all enabled symbols; the ids of the chunks that it asked for, to be sent."""
     symbols = enabled_symbols()
     if not symbols:
+        idle(COLLECTOR)
         return []
     asked: list[int] = []
     with accounted(COLLECTOR, settings.ARCHIVE_SYNC_SECONDS):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from ingestion import lake
 from ingestion.collectors import state
 from ingestion.collectors.archive import ask_for, open_archive
-from ingestion.collectors.rounds import accounted, enabled_symbols, in_seconds
+from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds
 from ingestion.errors import BadArchive
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.read import LoadedFile
@@ -29,6 +29,7 @@ def collect() -> list[int]:
     that fetch changed ones again, to be sent."""
     symbols = enabled_symbols()
     if not symbols:
+        idle(COLLECTOR)
         return []
     asked: list[int] = []
     with accounted(COLLECTOR, DAY_SECONDS):

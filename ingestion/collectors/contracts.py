@@ -6,7 +6,7 @@ from django.conf import settings
 
 from ingestion.collectors import state
 from ingestion.collectors.exchange import open_exchange
-from ingestion.collectors.rounds import accounted, enabled_symbols, in_seconds, mark_refused
+from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.models import CollectorState
 from ingestion.sources.rest import Contract
 
@@ -18,6 +18,7 @@ def collect() -> None:
     """One look at the exchange's list; without an enabled symbol, nothing is asked."""
     symbols = enabled_symbols()
     if not symbols:
+        idle(COLLECTOR)
         return
     with accounted(COLLECTOR, settings.CONTRACTS_SECONDS):
         with open_exchange() as exchange:

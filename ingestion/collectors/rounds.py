@@ -24,6 +24,12 @@ def mark_refused(collector: CollectorState.Collector, refused: dict[str, str]) -
     CollectorState.objects.filter(collector=collector).exclude(symbol__in=["", *refused]).delete()
 
 
+def idle(collector: CollectorState.Collector) -> None:
+    """No symbol is enabled: no run is due any more, and nothing is wrong."""
+    mark_refused(collector, {})
+    CollectorState.objects.filter(collector=collector).update(next_run=None, errors_in_a_row=0)
+
+
 @contextmanager
 def accounted(collector: CollectorState.Collector, period: float) -> Iterator[None]:
     """A run that breaks off for a while, such as without a network, is one state and no crash."""

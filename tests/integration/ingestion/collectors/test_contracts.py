@@ -1,6 +1,7 @@
 from ingestion.collectors import contracts
 from ingestion.models import CollectorState
 from liqheat_project.celery import app
+from tests.exchange import HANG_UP
 
 
 def state_of(symbol=""):
@@ -25,7 +26,15 @@ def test_symbols_that_are_not_traded_have_a_clear_state_until_they_are(exchange,
     assert CollectorState.objects.get().symbol == ""
 
 
-def test_without_an_enabled_symbol_nothing_is_asked(exchange, enable):
+def test_without_an_enabled_symbol_nothing_is_asked_or_due_or_wrong(exchange, enable):
+    enable("MATICUSDT")
+    contracts.collect()
+    exchange.script(HANG_UP)
+    contracts.collect()
+    asked = exchange.count()
+    assert state_of().errors_in_a_row == 1
     enable()
     contracts.collect()
-    assert exchange.count() == 0
+    assert exchange.count() == asked
+    (state,) = CollectorState.objects.all()
+    assert (state.symbol, state.next_run, state.errors_in_a_row) == ("", None, 0)
