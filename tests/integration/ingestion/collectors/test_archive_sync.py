@@ -3,12 +3,15 @@ from datetime import date, timedelta
 
 import pytest
 import redis
+from django.utils import timezone
 
 from ingestion import jobs, lake, load
 from ingestion.collectors import archive_sync
+from ingestion.lake.live import add_open_interest
 from ingestion.models import Chunk, ChunkState, CollectorState, IngestionJob, Symbol
 from ingestion.quality import check
 from ingestion.sources.files import ArchiveFile
+from ingestion.sources.rest import OpenInterestFigure
 from liqheat_project.celery import app
 from tests.archive_files import put_zip
 from tests.lake_days import put
@@ -84,6 +87,10 @@ def test_only_what_is_missing_of_the_last_days_is_asked_for(archive, enable, set
     for days_ago in (1, 2, 3, 4):
         put_zip(archive.root, file(days_ago))
     put(file(2))
+    noon = int(file().start_instant.timestamp() + 43_200) * 1000
+    live = OpenInterestFigure("ETHUSDT", noon, 5.0)  # is in no file
+    told = ("http://exchange", lambda: ["ETHUSDT"], timezone.now())
+    add_open_interest(lake.writer(), [live], [None], *told)
     archive_sync.collect()
     assert asked() == [file(3), file(1)]
 
