@@ -170,7 +170,7 @@ def test_what_came_before_the_exchange_failed_is_kept_and_the_rest_comes_later(
     assert state_of().errors_in_a_row == 0
 
 
-def test_a_delisted_symbol_says_so_and_does_not_stop_the_others(exchange, enable):
+def test_a_delisted_symbol_says_so_and_does_not_stop_the_others(exchange, enable, lift):
     enable("BTCUSDT", "ETHUSDT", "MATICUSDT")
     exchange.delisted.add("BTCUSDT")
     candles.collect()
@@ -179,6 +179,10 @@ def test_a_delisted_symbol_says_so_and_does_not_stop_the_others(exchange, enable
     assert state_of("MATICUSDT").last_error == "MATICUSDT: Invalid symbol. (-1121)"
     assert state_of().errors_in_a_row == 0
     assert state_of().details["symbols"] == 1
+    exchange.script(HANG_UP)
+    candles.collect()  # says nothing of symbols that it did not come to
+    assert state_of("BTCUSDT").errors_in_a_row == 1
+    lift()
     exchange.delisted.clear()
     candles.collect()
     assert not CollectorState.objects.filter(symbol="BTCUSDT").exists()
@@ -245,12 +249,19 @@ def test_the_archives_file_replaces_the_live_rows_of_its_day(two_days):
     assert lines == [(25, False, 1440), (26, True, 120)]
 
 
-def test_what_the_archives_file_has_not_is_not_asked_for(two_days, exchange):
-    text = csv_of(two_days).splitlines(keepends=True)
-    put(two_days, content="".join(text[:1000]))
-    candles.collect()
-    assert len([one for one in minutes() if one < MIDNIGHT]) == 999
-    assert exchange.requests[-1][1]["startTime"] == str(MIDNIGHT + 2 * HOUR_MS)
+def test_what_the_archives_file_has_not_is_neither_asked_for_nor_taken(
+    two_days, exchange, settings
+):
+    lines = csv_of(two_days).splitlines(keepends=True)
+    put(two_days, content="".join([lines[0], *lines[601:]]))
+    settings.CANDLES_LOOK_BACK_HOURS = 27
+    candles.collect()  # a page that begins on the day before reaches into the file's day
+    day_before, file_day, today = 60, 840, 120
+    assert len(rows()) == day_before + file_day + today
+    assert [int(query["startTime"]) for _, query in exchange.requests[-2:]] == [
+        MIDNIGHT - 25 * HOUR_MS,
+        MIDNIGHT + 2 * HOUR_MS,
+    ]
 
 
 def test_the_unfinished_day_of_a_file_goes_on_live(two_days, exchange):
