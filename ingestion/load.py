@@ -24,6 +24,7 @@ from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.staging import Source
+from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.leftovers import private_name, remove_leftovers
 
 LONGEST_BACKOFF_SECONDS = 600.0
@@ -59,10 +60,7 @@ def load_chunk(chunk_id: int) -> Outcome:
             with held.kept_alive():
                 _load_batch(held, outcome)
         except Exception as error:
-            if isinstance(error.__cause__, SystemExit):
-                # DuckDB turns the exit that a signal asks for into an error of its own. A process
-                # of the pool that lives on after it is never given a task again.
-                raise error.__cause__ from None
+            pass_on_hidden_exit(error)
             logger.exception("%s ended in an unforeseen way", held.chunks[0])
             for chunk in held.chunks:
                 _end_attempt(held, chunk, TemporaryError(f"unexpected: {error!r}"), outcome)
