@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import HeatmapPage
 from tests.browser.market import PASSWORD, USER
@@ -231,6 +231,25 @@ def test_a_refusal_is_shown_with_its_reason_and_a_way_out(
     assert page.address()["symbol"] in ("BTCUSDT", "ETHUSDT")
     assert [fault for fault in page.faults if "404" not in fault] == []
     page.faults.clear()  # Chromium reports the 404 on the console
+
+
+def test_a_page_older_than_the_server_says_so(page: HeatmapPage) -> None:
+    def newer(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.body().replace(b'{"layout":2,', b'{"layout":3,')
+        headers = answer.headers | {"etag": 'W/"newer"'}
+        headers.pop("content-encoding", None)
+        route.fulfill(status=200, headers=headers, body=body)
+
+    page.open(ADDRESS)
+    page.tab.route("**/heatmap-timeseries?*", newer)
+    page.tab.select_option("#window", "3d")
+    page.wait("failed")
+    expect(page.tab.locator("#cover")).to_contain_text("out of date")
+    page.tab.unroute("**/heatmap-timeseries?*")
+    page.tab.click("#cover-action")  # reloads
+    page.wait()
+    assert page.address()["window"] == "3d"
 
 
 def test_without_a_connection_the_last_picture_stays(page: HeatmapPage) -> None:

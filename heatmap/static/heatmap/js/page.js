@@ -104,8 +104,8 @@ function report(tab) {
     const again = { label: "Try again", run: () => feeds[tab].start() };
     if (kind === "loading") covers.loading(`${state.values.symbol}, ${state.values.window}`);
     else if (kind === "ready") sayReady(tab === "map" ? map : heatmap);
-    else if (kind === "late") covers.note(`${lateness(error)} Trying again.`, again);
-    else covers.say(failure(error, again));
+    else if (kind === "late") covers.note(lateness(error), remedy(error) ?? again);
+    else covers.say(failure(error, remedy(error) ?? again));
   };
 }
 
@@ -135,24 +135,27 @@ function emptiness(meta) {
 }
 
 function lateness(error) {
-  if (error.kind === "offline") return "No connection to the server: this is what was there last.";
-  return `${error.message} This is what was there last.`;
+  if (error.kind === "outdated") return `${error.message} Reload it to go on.`;
+  const reason = error.kind === "offline" ? "No connection to the server." : error.message;
+  return `${reason} This is what was there last. Trying again.`;
 }
 
-function failure(error, again) {
+function failure(error, action) {
   const titles = {
     offline: "No connection to the server",
     busy: "The server is busy",
     server: "The server failed",
     refused: "This can't be shown",
+    outdated: "This page is out of date",
   };
   const text = error.kind === "offline" ? "It is tried again every few seconds." : error.message;
-  const action = error.kind === "refused" ? remedy(error) : again;
   return { title: titles[error.kind], text, action, spinning: error.kind === "busy" };
 }
 
-/** A way out of a request that the API refuses. */
+/** A way out of what asking again does not help; null where it may. */
 function remedy(error) {
+  if (error.kind === "outdated") return { label: "Reload", run: () => location.reload() };
+  if (error.kind !== "refused") return null;
   const { symbol, interval } = state.values;
   const other = offered.symbols.find((name) => name !== symbol);
   if (error.status === 404 && other) {
