@@ -6,6 +6,7 @@ const UNITS = [
   [1e3, "K"],
 ];
 const MINUTE = 60_000;
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const pad = (value) => String(value).padStart(2, "0");
 
 /** 88.28M, 5.77B, 950. */
@@ -47,6 +48,15 @@ export function span(from, to) {
 export function day(ms) {
   const at = new Date(ms);
   return `${at.getUTCFullYear()}-${pad(at.getUTCMonth() + 1)}-${pad(at.getUTCDate())}`;
+}
+
+/** 28 Jan. */
+export function dayOfMonth(ms) {
+  return `${new Date(ms).getUTCDate()} ${month(ms)}`;
+}
+
+export function month(ms) {
+  return MONTHS[new Date(ms).getUTCMonth()];
 }
 
 /** 35 s, 12 min, 5 h, 3 d. */
