@@ -142,7 +142,7 @@ def test_keys_do_what_the_help_says(page: HeatmapPage) -> None:
 
 def test_the_table_of_pairs_is_that_of_the_command(page: HeatmapPage) -> None:
     page.open(ADDRESS)
-    expect(page.tab.locator("#approval")).to_have_text("not validated")
+    expect(page.tab.locator("#approval")).to_have_text("candidate, not validated")
     page.tab.locator("#menu summary").click()
     page.tab.locator("#pairs-button").click()
     row = page.tab.locator("#pairs-body tr", has_text="ETH/USDT")
@@ -154,6 +154,36 @@ def test_the_table_of_pairs_is_that_of_the_command(page: HeatmapPage) -> None:
 
 
 def test_the_pointer_tells_time_price_and_amounts(page: HeatmapPage) -> None:
+def test_the_list_of_symbols_is_grouped_by_state(page: HeatmapPage) -> None:
+    page.open(ADDRESS)
+    group = page.tab.locator("#symbol optgroup[label=candidate]")
+    expect(group.locator("option", has_text="ETHUSDT")).to_have_count(1)
+    expect(page.tab.locator("#symbol")).to_have_value("BTCUSDT")
+    page.tab.select_option("#symbol", "ETHUSDT")
+    page.wait()
+    assert page.address()["symbol"] == "ETHUSDT"
+
+
+def test_brackets_count_with_the_modifiers_that_write_them(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&threshold=0.25")
+    press = "(init) => { document.dispatchEvent(new KeyboardEvent('keydown', init)); }"
+    for modifiers in ({"ctrlKey": True}, {"metaKey": True}, {"metaKey": True, "altKey": True}):
+        page.tab.evaluate(press, {"key": "[", **modifiers})
+    assert page.address()["threshold"] == "0.25"
+    page.tab.evaluate(press, {"key": "[", "ctrlKey": True, "altKey": True})  # AltGr
+    lower = float(page.address()["threshold"])
+    assert lower < 0.25
+    page.tab.evaluate(press, {"key": "[", "altKey": True})
+    assert float(page.address()["threshold"]) < lower
+
+
+def test_a_window_longer_than_the_data_says_where_they_begin(page: HeatmapPage) -> None:
+    page.open(ADDRESS)
+    expect(page.tab.locator("#status")).not_to_contain_text("data begin")
+    page.tab.select_option("#window", "7d")
+    expect(page.tab.locator("#status")).to_contain_text("data begin 2026-01-05 00:00 UTC")
+
+
     page.open(ADDRESS)
     pane = page.pane()
     page.tab.mouse.move(pane["x"] + pane["width"] / 2, pane["y"] + pane["height"] / 3)

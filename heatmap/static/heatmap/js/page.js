@@ -15,7 +15,7 @@ import { MapView } from "./map_view.js";
 import { decode } from "./packed.js";
 import { DATA_FIELDS, DATE_RANGE, HEATMAP, MAP, heatmapQuery, mapQuery } from "./queries.js";
 import { State } from "./state.js";
-import { showApproval, showPairs } from "./symbols.js";
+import { showPairs, showStates } from "./symbols.js";
 import { onSystemTheme } from "./theme.js";
 
 const LOOK_FIELDS = ["side", "palette", "scale", "threshold", "candles"];
@@ -191,7 +191,7 @@ function switchFeeds(tab) {
 function showSymbol(symbol) {
   byId("title").textContent = `${symbol} liquidations`;
   document.title = `${symbol} liquidation heatmap`;
-  showApproval(byId("approval"), symbol);
+  showStates(byId("symbol"), byId("approval"), symbol);
 }
 
 function look() {
