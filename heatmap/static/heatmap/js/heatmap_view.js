@@ -79,7 +79,7 @@ export class HeatmapView {
     if (!grid) return;
     if (renewed || look.side !== before?.side) {
       this.codes = sideCodes(grid, look.side);
-      this.spread = spreadOf(this.codes, grid);
+      this.spread = spreadOf(this.codes, grid, this.firstRows());
       this.raster = new Raster(this.codes, grid.columns, grid.rows);
     }
     const { maximum } = this.spread;
@@ -87,6 +87,14 @@ export class HeatmapView {
     this.raster.paint(colourTable(grid, look.palette, look.scale, top));
     this.chart.showHeat(this.raster, this.gaps(), cssColour(look.palette, 0));
     this.legend.show({ ...look, top, maximum });
+  }
+
+  /** The rows of the prices that are in view at first: {first, end}. */
+  firstRows() {
+    const { low, high } = this.chart.firstPrices();
+    const { firstPrice, binSize, rows } = this.grid;
+    const row = (value) => Math.min(Math.max((value - firstPrice) / binSize, 0), rows);
+    return { first: Math.floor(row(low)), end: Math.ceil(row(high)) };
   }
 
   /** The threshold in force, chosen or automatic. */
