@@ -1,7 +1,7 @@
 // The menu's exports: a picture, the numbers as CSV or JSON, a link to exactly this view.
 
 import { amountOf } from "./colour_table.js";
-import { minute, usd } from "./format.js";
+import { aboutUsd, minute } from "./format.js";
 import { csvOf, jsonOf, mapCsvOf, save, seenPart } from "./downloads.js";
 import { framed, toPng } from "./snapshot.js";
 
@@ -98,9 +98,9 @@ export class Exporter {
       footer: footer(),
       legend: {
         palette,
-        top: `${this.heatmap.threshold() < 1 ? "≥ " : ""}${usd(top)}`,
-        bottom: scale === "log" ? `≤ ${usd(amountOf(0, top, "log"))}` : "0",
-        max: `max ${usd(spread.maximum)}`,
+        top: `${this.heatmap.threshold() < 1 ? "≥ " : ""}${aboutUsd(top)}`,
+        bottom: scale === "log" ? `≤ ${aboutUsd(amountOf(0, top, "log"))}` : "0",
+        max: `max ${aboutUsd(spread.maximum)}`,
       },
     });
   }

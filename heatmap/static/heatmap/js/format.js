@@ -11,9 +11,19 @@ const pad = (value) => String(value).padStart(2, "0");
 
 /** 88.28M, 5.77B, 950. */
 export function usd(value) {
-  const [size, unit] = UNITS.find(([least]) => Math.abs(value) >= least * 0.99995) ?? [1, ""];
-  const scaled = value / size;
-  return `${scaled.toFixed(unit ? 2 : 0)}${unit}`;
+  const [size, unit] = unitOf(value);
+  return `${(value / size).toFixed(unit ? 2 : 0)}${unit}`;
+}
+
+/** 88.3M, 427M, 950: for amounts that are known to a percent or so, as those of codes are. */
+export function aboutUsd(value) {
+  const rounded = Number(value.toPrecision(3));
+  const [size, unit] = unitOf(rounded);
+  return unit ? `${(rounded / size).toPrecision(3)}${unit}` : usd(rounded);
+}
+
+function unitOf(value) {
+  return UNITS.find(([least]) => Math.abs(value) >= least * 0.99995) ?? [1, ""];
 }
 
 /** 88M, 2.5B: for axes, whose numbers are round. */

@@ -1,7 +1,7 @@
 // The heatmap tab: chart, legend, slider and tooltip over one grid.
 
 import { colourTable, spreadOf } from "./colour_table.js";
-import { minute, price, span, usd } from "./format.js";
+import { aboutUsd, minute, price, span } from "./format.js";
 import { Legend } from "./legend.js";
 import { priceOf, rowOf, sideCodes, valueOf } from "./packed.js";
 import { cssColour } from "./palettes.js";
@@ -187,8 +187,8 @@ export class HeatmapView {
     this.legend.point(valueOf(this.codes[at], grid));
     this.tooltip.show(event.point, `${span(cell.time - grid.step, cell.time)} UTC`, [
       ["Price", `${price(cell.price, grid.binSize)} – ${price(cell.price + grid.binSize, grid.binSize)}`],
-      ["Longs", `${usd(long)} USD`, "long"],
-      ["Shorts", `${usd(short)} USD`, "short"],
+      ["Longs", `${aboutUsd(long)} USD`, "long"],
+      ["Shorts", `${aboutUsd(short)} USD`, "short"],
       ...this.candleLines(cell.column),
     ]);
   }
