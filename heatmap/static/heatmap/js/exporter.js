@@ -88,7 +88,7 @@ export class Exporter {
     const { meta } = grid;
     const top = spread.maximum * this.heatmap.threshold();
     const range = chart.chart.timeScale().getVisibleLogicalRange();
-    const [from, to] = [Math.max(range.from, 0), Math.min(range.to, grid.columns)];
+    const [from, to] = [Math.max(range.from, 0), Math.min(range.to + 1, grid.columns)];
     return framed(chart.chart.takeScreenshot(), {
       title: `${symbol} liquidation heatmap, ${window}`,
       lines: [
@@ -115,6 +115,7 @@ export class Exporter {
         `${minute(Date.parse(meta.time))} UTC, price ${meta.price}, price buckets of ${meta.price_bin_size}`,
         this.modelLine(meta),
       ],
+      names: this.map.namedColours(),
       footer: footer(),
     });
   }

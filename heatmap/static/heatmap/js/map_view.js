@@ -49,6 +49,7 @@ export class MapView {
   }
 
   applyTheme() {
+    if (this.answer) this.showNames();
     this.slider.draw();
     this.draw();
   }
@@ -72,12 +73,20 @@ export class MapView {
     return { low: this.priceAt(from), high: this.priceAt(to) };
   }
 
-  showNames() {
+  /** [name, colour] of the curves and of the bars' parts. */
+  namedColours() {
     const { leverages = [] } = this.answer.meta;
-    const entries = leverages.map((leverage, i) => [`${leverage}x`, colourOf(i, leverages.length)]);
-    entries.unshift(["Cumulative longs", "var(--long)"], ["Cumulative shorts", "var(--short)"]);
+    const colours = themeColours();
+    return [
+      ["Cumulative longs", colours.long],
+      ["Cumulative shorts", colours.short],
+      ...leverages.map((leverage, i) => [`${leverage}x`, colourOf(i, leverages.length)]),
+    ];
+  }
+
+  showNames() {
     this.names.replaceChildren(
-      ...entries.map(([name, colour]) => {
+      ...this.namedColours().map(([name, colour]) => {
         const entry = document.createElement("span");
         const square = document.createElement("i");
         square.style.setProperty("--colour", colour);
