@@ -6,8 +6,8 @@ const OWN_ARROWS = "input, select, [role=tab], [role=slider]";
 /** `actions`: key -> function(event). Letters count in either case. */
 export function listenToKeys(actions) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const { target, key } = event;
+    if (isCommand(event) || event.defaultPrevented) return;
     if (target.closest?.("dialog")) return;
     if (target.closest?.(TYPING) && key !== "Escape") return;
     if (key.startsWith("Arrow") && target.closest?.(OWN_ARROWS)) return;
@@ -16,4 +16,10 @@ export function listenToKeys(actions) {
     event.preventDefault();
     action(event);
   });
+}
+
+/** Whether it is for the browser. Alt and AltGr (Ctrl and Alt) write brackets on many keyboards. */
+function isCommand({ ctrlKey, metaKey, altKey, key }) {
+  if (altKey && !metaKey) return !"[]".includes(key);
+  return ctrlKey || metaKey;
 }
