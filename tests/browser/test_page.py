@@ -184,6 +184,7 @@ def test_a_window_longer_than_the_data_says_where_they_begin(page: HeatmapPage) 
     expect(page.tab.locator("#status")).to_contain_text("data begin 2026-01-05 00:00 UTC")
 
 
+def test_the_pointer_tells_time_price_and_amounts(page: HeatmapPage) -> None:
     page.open(ADDRESS)
     pane = page.pane()
     page.tab.mouse.move(pane["x"] + pane["width"] / 2, pane["y"] + pane["height"] / 3)
