@@ -145,6 +145,7 @@ def test_the_table_of_pairs_is_that_of_the_command(page: HeatmapPage) -> None:
     expect(page.tab.locator("#approval")).to_have_text("candidate, not validated")
     page.tab.locator("#menu summary").click()
     page.tab.locator("#pairs-button").click()
+    expect(page.tab.locator("#menu")).not_to_have_attribute("open", "")
     row = page.tab.locator("#pairs-body tr", has_text="ETH/USDT")
     expect(row.locator("td")).to_have_text(
         ["ETH/USDT", "candidate", "not validated", re.compile("^[A-Z][a-z]{2} 20[0-9]{2} - ")]
@@ -153,7 +154,6 @@ def test_the_table_of_pairs_is_that_of_the_command(page: HeatmapPage) -> None:
     expect(page.tab.locator("#pairs")).to_be_hidden()
 
 
-def test_the_pointer_tells_time_price_and_amounts(page: HeatmapPage) -> None:
 def test_the_list_of_symbols_is_grouped_by_state(page: HeatmapPage) -> None:
     page.open(ADDRESS)
     group = page.tab.locator("#symbol optgroup[label=candidate]")
@@ -197,7 +197,10 @@ def test_the_pointer_tells_time_price_and_amounts(page: HeatmapPage) -> None:
 def test_a_click_on_a_cell_opens_its_panel(page: HeatmapPage) -> None:
     page.open(ADDRESS)
     click_a_level(page)
-    expect(page.tab.locator("#explain")).to_contain_text("2026-01-08 00:00 UTC")
+    panel, pane = page.tab.locator("#explain"), page.pane()
+    expect(panel).to_contain_text("2026-01-08 00:00 UTC")
+    box = panel.bounding_box()
+    assert box["x"] + box["width"] < pane["x"] + pane["width"] / 2  # not over the cell
     page.tab.keyboard.press("Escape")
     expect(page.tab.locator("#explain")).to_be_hidden()
     page.faults.clear()

@@ -14,17 +14,14 @@ export class Exporter {
 
   bind() {
     const menu = byId("menu");
-    const click = (id, run) =>
-      byId(id).addEventListener("click", async () => {
-        await run();
-        menu.open = false;
-      });
+    const click = (id, run) => byId(id).addEventListener("click", run);
     click("snapshot", () => this.picture());
     click("download-csv", () => this.csv());
     click("download-json", () => this.json());
     click("copy-link", () => this.copyLink());
     document.addEventListener("click", ({ target }) => {
-      if (!target.closest("#menu")) menu.open = false;
+      // What became of the link is said in the menu.
+      if (!target.closest("#menu > summary, #copy-link")) menu.open = false;
     });
   }
 

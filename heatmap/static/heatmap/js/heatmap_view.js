@@ -13,7 +13,8 @@ import { Tooltip } from "./tooltip.js";
 const SETTLED_MS = 250;
 
 export class HeatmapView {
-  /** `onView({from, to, low, high})` hears of zoom and pan, `onCell({time, price})` of clicks. */
+  /** `onView({from, to, low, high})` hears of zoom and pan, `onCell({time, price,
+   * across})` of clicks, `across` being the share of the width. */
   constructor({ panel, onView, onCell }) {
     this.grid = null;
     this.look = null;
@@ -35,7 +36,7 @@ export class HeatmapView {
     chart.subscribeCrosshairMove((event) => this.point(event));
     chart.subscribeClick((event) => {
       const cell = this.cellAt(event);
-      if (cell) onCell(cell);
+      if (cell) onCell({ ...cell, across: event.point.x / chart.timeScale().width() });
     });
     // The library tells nothing of changes of the price axis.
     const container = this.panel.querySelector("#chart");

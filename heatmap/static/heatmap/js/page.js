@@ -222,7 +222,10 @@ function keys() {
     r: () => feeds[state.values.tab].again(),
     s: () => exporter.picture(),
     "?": () => byId("help").showModal(),
-    Escape: () => explain.close(),
+    Escape: () => {
+      explain.close();
+      byId("menu").open = false;
+    },
   };
 }
 
