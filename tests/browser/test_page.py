@@ -164,6 +164,31 @@ def test_the_list_of_symbols_is_grouped_by_state(page: HeatmapPage) -> None:
     assert page.address()["symbol"] == "ETHUSDT"
 
 
+def test_arrows_up_and_down_move_the_prices_of_the_chart_alone(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&low=90000&high=100000")
+    page.tab.keyboard.press("ArrowUp")
+    page.settle()
+    assert page.address()["low"] == "90000"
+    page.tab.locator("#chart").focus()
+    page.tab.keyboard.press("ArrowUp")
+    page.settle()
+    assert float(page.address()["low"]) == pytest.approx(91_000, abs=50)
+    assert float(page.address()["high"]) == pytest.approx(101_000, abs=50)
+
+
+def test_on_the_map_keys_move_its_prices(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&tab=map")
+    page.tab.keyboard.press("+")
+    zoomed = page.address()
+    assert "from" not in zoomed
+    page.tab.keyboard.press("ArrowRight")
+    moved = page.address()
+    for name in ("low", "high"):
+        assert float(moved[name]) > float(zoomed[name])
+    page.tab.keyboard.press("0")
+    assert "low" not in page.address()
+
+
 def test_brackets_count_with_the_modifiers_that_write_them(page: HeatmapPage) -> None:
     page.open(f"{ADDRESS}&threshold=0.25")
     press = "(init) => { document.dispatchEvent(new KeyboardEvent('keydown', init)); }"

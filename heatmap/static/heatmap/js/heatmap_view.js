@@ -103,6 +103,19 @@ export class HeatmapView {
     return this.look?.threshold ?? this.spread?.threshold ?? 1;
   }
 
+  pan(share) {
+    this.chart.pan(share);
+  }
+
+  panPrices(share) {
+    this.chart.panPrices(share);
+    this.moved();
+  }
+
+  zoom(factor) {
+    this.chart.zoom(factor);
+  }
+
   setView(view) {
     this.quiet(() => this.chart.setView(view));
   }

@@ -3,7 +3,7 @@
 const TYPING = "input:not([type=range], [type=radio], [type=checkbox]), select, textarea";
 const OWN_ARROWS = "input, select, [role=tab], [role=slider]";
 
-/** `actions`: key -> function(event). Letters count in either case. */
+/** `actions`: key -> function(event), false where the key is not for it. Letters count in either case. */
 export function listenToKeys(actions) {
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
@@ -12,9 +12,7 @@ export function listenToKeys(actions) {
     if (target.closest?.(TYPING) && key !== "Escape") return;
     if (key.startsWith("Arrow") && target.closest?.(OWN_ARROWS)) return;
     const action = actions[key.length === 1 ? key.toLowerCase() : key];
-    if (!action) return;
-    event.preventDefault();
-    action(event);
+    if (action && action(event) !== false) event.preventDefault();
   });
 }
 

@@ -17,6 +17,7 @@ export class MapView {
     this.names = panel.querySelector("#map-legend");
     this.tooltip = new Tooltip(panel.querySelector("#map-tooltip"));
     this.answer = null;
+    this.onView = onView;
     this.slider = new RangeSlider(panel.querySelector("#map-range"), {
       onInput: (shares) => onView(this.pricesOf(shares)),
       label: (share) => (this.answer?.data.length ? price(this.priceAt(share), 1) : ""),
@@ -82,6 +83,24 @@ export class MapView {
       ["Cumulative shorts", colours.short],
       ...leverages.map((leverage, i) => [`${leverage}x`, colourOf(i, leverages.length)]),
     ];
+  }
+
+  /** Moves by a share of the prices in view, or makes them more or fewer around their middle. */
+  pan(share) {
+    if (!this.range) return;
+    const { low, high } = this.range;
+    const extent = this.extent();
+    const step = Math.min(Math.max((high - low) * share, extent.low - low), extent.high - high);
+    this.onView({ low: low + step, high: high + step });
+  }
+
+  zoom(factor) {
+    if (!this.range) return;
+    const { low, high } = this.range;
+    const extent = this.extent();
+    const middle = (low + high) / 2;
+    const half = Math.max(((high - low) / 2) * factor, 2 * this.answer.meta.price_bin_size);
+    this.onView({ low: Math.max(middle - half, extent.low), high: Math.min(middle + half, extent.high) });
   }
 
   showNames() {

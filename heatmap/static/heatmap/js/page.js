@@ -201,15 +201,17 @@ function look() {
 
 function keys() {
   const set = (changes) => () => state.set(changes);
-  const { chart } = heatmap;
+  const view = () => (state.values.tab === "map" ? map : heatmap);
   const step = (by) => () =>
     state.set({ threshold: nextShare(heatmap.threshold(), by) }, { replace: true });
   return {
-    ArrowLeft: ({ shiftKey }) => chart.pan(shiftKey ? -0.5 : -0.1),
-    ArrowRight: ({ shiftKey }) => chart.pan(shiftKey ? 0.5 : 0.1),
-    "+": () => chart.zoom(0.8),
-    "=": () => chart.zoom(0.8),
-    "-": () => chart.zoom(1.25),
+    ArrowLeft: ({ shiftKey }) => view().pan(shiftKey ? -0.5 : -0.1),
+    ArrowRight: ({ shiftKey }) => view().pan(shiftKey ? 0.5 : 0.1),
+    ArrowUp: (event) => onChart(event) && heatmap.panPrices(event.shiftKey ? 0.5 : 0.1),
+    ArrowDown: (event) => onChart(event) && heatmap.panPrices(event.shiftKey ? -0.5 : -0.1),
+    "+": () => view().zoom(0.8),
+    "=": () => view().zoom(0.8),
+    "-": () => view().zoom(1.25),
     0: set({ from: null, to: null, low: null, high: null }),
     "[": step(-2),
     "]": step(2),
@@ -227,6 +229,11 @@ function keys() {
       byId("menu").open = false;
     },
   };
+}
+
+/** Elsewhere these keys scroll the page. */
+function onChart({ target }) {
+  return Boolean(target.closest?.("#chart"));
 }
 
 function start() {

@@ -145,6 +145,14 @@ export class PriceChart {
     this.chart.timeScale().setVisibleLogicalRange({ from: range.from + step, to: range.to + step });
   }
 
+  panPrices(share) {
+    const scale = this.chart.priceScale("right");
+    const range = scale.getVisibleRange();
+    if (!range) return;
+    const step = (range.to - range.from) * share;
+    scale.setVisibleRange({ from: range.from + step, to: range.to + step });
+  }
+
   zoom(factor) {
     const range = this.chart.timeScale().getVisibleLogicalRange();
     if (!range) return;
