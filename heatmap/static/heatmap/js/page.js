@@ -15,7 +15,7 @@ import { MapView } from "./map_view.js";
 import { decode } from "./packed.js";
 import { DATA_FIELDS, DATE_RANGE, HEATMAP, MAP, heatmapQuery, mapQuery } from "./queries.js";
 import { State } from "./state.js";
-import { showApproval, showPairs } from "./symbols.js";
+import { showPairs, showStates } from "./symbols.js";
 import { onSystemTheme } from "./theme.js";
 
 const LOOK_FIELDS = ["side", "palette", "scale", "threshold", "candles"];
@@ -104,8 +104,8 @@ function report(tab) {
     const again = { label: "Try again", run: () => feeds[tab].start() };
     if (kind === "loading") covers.loading(`${state.values.symbol}, ${state.values.window}`);
     else if (kind === "ready") sayReady(tab === "map" ? map : heatmap);
-    else if (kind === "late") covers.note(`${lateness(error)} Trying again.`, again);
-    else covers.say(failure(error, again));
+    else if (kind === "late") covers.note(lateness(error), remedy(error) ?? again);
+    else covers.say(failure(error, remedy(error) ?? again));
   };
 }
 
@@ -135,24 +135,27 @@ function emptiness(meta) {
 }
 
 function lateness(error) {
-  if (error.kind === "offline") return "No connection to the server: this is what was there last.";
-  return `${error.message} This is what was there last.`;
+  if (error.kind === "outdated") return `${error.message} Reload it to go on.`;
+  const reason = error.kind === "offline" ? "No connection to the server." : error.message;
+  return `${reason} This is what was there last. Trying again.`;
 }
 
-function failure(error, again) {
+function failure(error, action) {
   const titles = {
     offline: "No connection to the server",
     busy: "The server is busy",
     server: "The server failed",
     refused: "This can't be shown",
+    outdated: "This page is out of date",
   };
   const text = error.kind === "offline" ? "It is tried again every few seconds." : error.message;
-  const action = error.kind === "refused" ? remedy(error) : again;
   return { title: titles[error.kind], text, action, spinning: error.kind === "busy" };
 }
 
-/** A way out of a request that the API refuses. */
+/** A way out of what asking again does not help; null where it may. */
 function remedy(error) {
+  if (error.kind === "outdated") return { label: "Reload", run: () => location.reload() };
+  if (error.kind !== "refused") return null;
   const { symbol, interval } = state.values;
   const other = offered.symbols.find((name) => name !== symbol);
   if (error.status === 404 && other) {
@@ -188,7 +191,7 @@ function switchFeeds(tab) {
 function showSymbol(symbol) {
   byId("title").textContent = `${symbol} liquidations`;
   document.title = `${symbol} liquidation heatmap`;
-  showApproval(byId("approval"), symbol);
+  showStates(byId("symbol"), byId("approval"), symbol);
 }
 
 function look() {
@@ -198,15 +201,17 @@ function look() {
 
 function keys() {
   const set = (changes) => () => state.set(changes);
-  const { chart } = heatmap;
+  const view = () => (state.values.tab === "map" ? map : heatmap);
   const step = (by) => () =>
     state.set({ threshold: nextShare(heatmap.threshold(), by) }, { replace: true });
   return {
-    ArrowLeft: ({ shiftKey }) => chart.pan(shiftKey ? -0.5 : -0.1),
-    ArrowRight: ({ shiftKey }) => chart.pan(shiftKey ? 0.5 : 0.1),
-    "+": () => chart.zoom(0.8),
-    "=": () => chart.zoom(0.8),
-    "-": () => chart.zoom(1.25),
+    ArrowLeft: ({ shiftKey }) => view().pan(shiftKey ? -0.5 : -0.1),
+    ArrowRight: ({ shiftKey }) => view().pan(shiftKey ? 0.5 : 0.1),
+    ArrowUp: (event) => onChart(event) && heatmap.panPrices(event.shiftKey ? 0.5 : 0.1),
+    ArrowDown: (event) => onChart(event) && heatmap.panPrices(event.shiftKey ? -0.5 : -0.1),
+    "+": () => view().zoom(0.8),
+    "=": () => view().zoom(0.8),
+    "-": () => view().zoom(1.25),
     0: set({ from: null, to: null, low: null, high: null }),
     "[": step(-2),
     "]": step(2),
@@ -219,8 +224,16 @@ function keys() {
     r: () => feeds[state.values.tab].again(),
     s: () => exporter.picture(),
     "?": () => byId("help").showModal(),
-    Escape: () => explain.close(),
+    Escape: () => {
+      explain.close();
+      byId("menu").open = false;
+    },
   };
+}
+
+/** Elsewhere these keys scroll the page. */
+function onChart({ target }) {
+  return Boolean(target.closest?.("#chart"));
 }
 
 function start() {
