@@ -8,10 +8,8 @@ from django.utils import timezone
 
 from ingestion import audit
 from ingestion.models import Symbol, SymbolEvent
-from validation.gate import Decision, RunFigures, decide
+from validation.gate import DECIDING, Decision, RunFigures, decide
 from validation.models import GatePolicy, ValidationRun
-
-GATED = ("hit_rate", "price_level_overlap")
 
 
 def figures_of(run: ValidationRun) -> RunFigures:
@@ -20,9 +18,8 @@ def figures_of(run: ValidationRun) -> RunFigures:
     if run.unreadable:
         return RunFigures(at, unreadable=run.unreadable)
     low = {
-        f"{figure} over {null}".replace("_", " "): _number(figures[figure]["low"])
+        null: {figure: _number(figures[figure]["low"]) for figure in DECIDING}
         for null, figures in run.figures["nulls"].items()
-        for figure in GATED
     }
     return RunFigures(at, _number(run.hit_rate), _number(run.price_level_overlap), low)
 

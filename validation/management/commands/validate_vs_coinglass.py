@@ -75,7 +75,10 @@ class Command(BaseCommand):
         for line in diagnose(run):
             self.stdout.write(f"  {line}")
         found = run.figures
-        self.stdout.write(f"  tolerance {found['tolerance']:.1%}, {found['columns']} columns")
+        self.stdout.write(
+            f"  tolerance {found['tolerance']:.1%}, buckets of {found['bucket_size']:.6g} USDT, "
+            f"{found['columns']} columns"
+        )
         for figure, value in found["last_column"].items():
             chance = ", ".join(
                 f"{null} {_text(figures[figure]['chance'])}"
