@@ -66,7 +66,7 @@ def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
     assert (symbol.verdict, symbol.hit_rate) == ("approved", 1.0)
     assert [event.act for event in SymbolEvent.objects.all()] == ["approved"]
     summary = validate("--summary")
-    assert "ETHUSDT: 3 runs, approved, approved" in summary
+    assert "ETHUSDT: approved, validation approved; 3 runs, 3 passed, 0 failed" in summary
     assert "hit_rate: mean 1.00, min 1.00, max 1.00" in summary
 
 
@@ -121,6 +121,8 @@ def test_a_random_map_fails_and_says_so_beside_its_chance(answer, folder):
     assert run.price_level_overlap < 0.3
     assert any("over uniform" in reason for reason in run.reasons)
     assert Symbol.objects.get(name="ETHUSDT").verdict == "rejected"
+    with pytest.raises(CommandError, match="1 of 1 are not approved: ETHUSDT rejected"):
+        call_command("validate_vs_coinglass", "--summary", stdout=io.StringIO())
 
 
 def test_a_window_outside_of_our_data_says_what_we_cover(answer, folder):

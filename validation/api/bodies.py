@@ -50,6 +50,7 @@ def _run(run: ValidationRun) -> dict[str, Any]:
         "state": run.state,
         "error": run.error or None,
         "passed": run.passed,
+        "reasons": run.reasons,
         "unreadable": run.unreadable or None,
         "figures": _figures(found),
         "comparison": {
