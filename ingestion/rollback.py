@@ -10,6 +10,7 @@ from django.utils import timezone
 from ingestion import audit, jobs, lake
 from ingestion.errors import NothingKept, RefusedRange
 from ingestion.models import IngestionJob, RollBack, Symbol, SymbolEvent
+from ingestion.signals import history_changed
 from liqheat_project.lib.runs import ENDED_STATES
 
 FIRST_DAY = date(2010, 1, 1)
@@ -70,6 +71,8 @@ def roll_back(symbol: Symbol, days: lake.Days = lake.ALL_DAYS, by: Any = None) -
     made.save()
     counts = _counts(made) | {"jobs cancelled": len(unfinished)}
     audit.record(Act.ROLLED_BACK, symbol.name, f"Roll back {made.pk}: {days}.", by, counts)
+    if made.total:
+        history_changed.send(RollBack, made=made, by=by)
     return made
 
 
@@ -89,6 +92,7 @@ def undo(made: RollBack, by: Any = None) -> None:
     lake.discard(lake.writer().config, made.kept_as.hex)
     text = f"Roll back {made.pk}: {made.days}."
     audit.record(Act.ROLL_BACK_UNDONE, made.symbol, text, by, _counts(made))
+    history_changed.send(RollBack, made=made, by=by)
 
 
 def give_up(made: RollBack, by: Any = None, reason: str = "") -> int:

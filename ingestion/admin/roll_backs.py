@@ -65,6 +65,7 @@ def _what_goes(cursor: Any, symbol: Symbol, days: lake.Days) -> dict[str, Any]:
     files, quarantined = lake.lines_touching(cursor, symbol.name, days)
     return {
         "symbol": symbol,
+        "approved": symbol.is_approved(timezone.now()),
         "rows": rows,
         "total": sum(rows.values()),
         "left": sum(left.values()) - sum(rows.values()),
