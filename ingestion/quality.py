@@ -289,7 +289,8 @@ def _check(
     count = (end_ms - start_ms) // DAY_MS
     rows = np.bincount(number, found["rows"], count)
     filled = np.bincount(number, minlength=count)
-    files = _files_by_day([line for line in ledger if (line.dataset, line.interval) == key])
+    lines = [line for line in ledger if (line.dataset, line.interval) == key]
+    files = _files_by_day([line for line in lines if not line.is_live])
     if not len(number) and not any(
         day in files or (*key, day) in tried for day in _days(first, last)
     ):

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from ingestion import jobs, lake, load, rollback
-from ingestion.collectors import open_interest
+from ingestion.collectors import candles, open_interest
 
 
 def send(chunk_ids: Iterable[int]) -> None:
@@ -46,3 +46,8 @@ def maintain_lake() -> None:
 @shared_task(name="ingestion.collect_open_interest")
 def collect_open_interest() -> None:
     open_interest.collect()
+
+
+@shared_task(name="ingestion.collect_candles")
+def collect_candles() -> None:
+    candles.collect()

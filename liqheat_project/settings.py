@@ -123,6 +123,8 @@ LIQUIDATIONS_SILENCE_MINUTES = env.number(
     "LIQUIDATIONS_SILENCE_MINUTES", 10, minimum=1, maximum=1440
 )
 OPEN_INTEREST_SECONDS = env.number("OPEN_INTEREST_SECONDS", 30, minimum=1, maximum=300)
+CANDLES_SECONDS = env.number("CANDLES_SECONDS", 60, minimum=1, maximum=300)
+CANDLES_LOOK_BACK_HOURS = env.number("CANDLES_LOOK_BACK_HOURS", 48, minimum=1, maximum=720)
 
 # Celery: at-least-once delivery; a task is acknowledged when it has ended, so a dead worker's task
 # comes again. The three visibility timeouts must agree, and lie above the longest task.
@@ -154,6 +156,7 @@ CELERY_TASK_ROUTES = {
     "ingestion.sweep": {"queue": "live"},
     "ingestion.maintain_lake": {"queue": "live"},
     "ingestion.collect_open_interest": {"queue": "live"},
+    "ingestion.collect_candles": {"queue": "live"},
     "validation.execute": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
@@ -168,6 +171,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "ingestion.collect_open_interest",
         "schedule": OPEN_INTEREST_SECONDS,
         "options": {"expires": OPEN_INTEREST_SECONDS},
+    },
+    "collect-candles": {
+        "task": "ingestion.collect_candles",
+        "schedule": CANDLES_SECONDS,
+        "options": {"expires": CANDLES_SECONDS},
     },
     "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+import numpy as np
 
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, MarketTable
@@ -17,6 +18,8 @@ from ingestion.sources.rest import CANDLE_MS, Candle, OpenInterestFigure
 
 Wanted = Callable[[], Collection[str]]
 """Asked under the lock: the symbols whose rows may still be written."""
+
+DAY_MS = 86_400_000
 
 _FRESH = "temp.collected_rows"
 
@@ -67,6 +70,35 @@ def add_candles(
         FROM (SELECT {unnested})
     """
     return _add(lake, CANDLES["1m"], ("klines", "1m"), query, columns, origin, wanted, now)
+
+
+def candles_held(
+    cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str], start_ms: int, now_ms: int
+) -> dict[str, np.ndarray]:
+    """By symbol, the opening times (int64 ms, ascending) from `start_ms` on of one-minute candles
+    that a collector need not ask for: those that are there, and all of a day that is over and of
+    which a file of the archive was loaded, which knows best what there was on it."""
+    found = cursor.execute(
+        f"""
+        SELECT symbol, epoch_ms(open_time) AS minute FROM {CANDLES["1m"].name}
+        WHERE list_contains($symbols, symbol) AND open_time >= make_timestamp_ms($start)
+        UNION
+        SELECT symbol, unnest(range(greatest(epoch_ms(range_start), $start),
+                                    least(epoch_ms(range_end), $today), $minute))
+        FROM {LEDGER}
+        WHERE list_contains($symbols, symbol) AND dataset = 'klines' AND candle_interval = '1m'
+          AND sha256 <> '' AND range_end > make_timestamp_ms($start)
+        ORDER BY symbol, minute
+        """,
+        {
+            "symbols": list(symbols),
+            "start": start_ms,
+            "today": now_ms // DAY_MS * DAY_MS,
+            "minute": CANDLE_MS,
+        },
+    ).fetchnumpy()
+    names, minutes = np.asarray(found["symbol"]), np.asarray(found["minute"])
+    return {symbol: minutes[names == symbol] for symbol in symbols}
 
 
 def _add(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -138,7 +139,11 @@ class FuturesExchange:
             limit=CANDLES_PAGE,
         )
         with _understood("candles"):
-            return [_candle(symbol, fields) for fields in answer[:-1]]
+            candles = [_candle(symbol, fields) for fields in answer[:-1]]
+            opens = [start - 1, *(candle.open_time for candle in candles)]
+            if any(later <= earlier for earlier, later in pairwise(opens)):
+                raise ValueError(f"candles out of order after {start}")
+            return candles
 
     def contracts(self) -> dict[str, Contract]:
         """The contracts that the exchange lists, by symbol."""

@@ -10,9 +10,11 @@ import pytest
 
 from ingestion import jobs, load
 from ingestion.lake import LakeConfig, read, writer
+from ingestion.lake.live import add_candles, add_open_interest
 from ingestion.models import IngestionJob, Symbol
 from ingestion.quality import DatasetQuality, DayState, Gap, check, known_days
 from ingestion.sources.files import ArchiveFile
+from ingestion.sources.rest import Candle, OpenInterestFigure
 from tests.archive_files import agg_trades_csv, klines_csv, metrics_csv, put_csv, put_zip
 from tests.archive_server import ArchiveServer
 from tests.integration.ingestion.commands import said
@@ -110,6 +112,44 @@ ORDER = [str(state) for state in DayState].index
 
 def at(day: int, hour: int, minute: int) -> datetime:
     return datetime(2024, 11, day, hour, minute, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("dataset", ["metrics", "klines 1m"])
+def test_live_rows_are_live_only_until_the_archives_file_replaces_them(
+    ethereum: Symbol, archive: ArchiveServer, dataset: str
+) -> None:
+    collected(dataset)
+    (found,) = checked("ETHUSDT")
+    assert states(found) == ["live_only"]
+    assert found.bad_days == []
+    assert found.days[0].remarks == f"1 of {found.days[0].slots:,} filled"
+    load_days(ethereum, 0, 0, dataset)  # not published yet
+    assert states(checked("ETHUSDT")[0]) == ["live_only"]
+
+    file = ArchiveFile("ETHUSDT", *jobs.parts_of(dataset), day(0))
+    put_zip(archive.root, file)
+    load_days(ethereum, 0, 0, dataset)
+    assert states(checked("ETHUSDT")[0]) == ["verified"]
+    with read.snapshot() as cursor:
+        (line,) = read.loaded_files(cursor, "ETHUSDT")
+    assert (line.is_live, line.rows) == (False, found.days[0].slots)
+
+    text = metrics_csv(file, 2000.0) if dataset == "metrics" else klines_csv(file, 200.0)
+    put_zip(archive.root, file, text)
+    load_days(ethereum, 0, 0, dataset)
+    assert states(checked("ETHUSDT")[0]) == ["replaced"]
+
+
+def collected(dataset: str) -> None:
+    """One row of the first day's noon, as a collector writes it."""
+    noon = int(datetime(2024, 11, 1, 12, tzinfo=UTC).timestamp()) * 1000
+    told = ("http://exchange", lambda: ["ETHUSDT"], datetime.now(UTC))
+    if dataset == "metrics":
+        figure = OpenInterestFigure("ETHUSDT", noon + 30_000, 5.0)
+        assert add_open_interest(writer(), [figure], [None], *told) == 1
+    else:
+        candle = Candle("ETHUSDT", noon, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1, 1.0, 1.0)
+        assert add_candles(writer(), [candle], *told) == 1
 
 
 def test_a_load_that_went_well_ends_a_failure(ethereum: Symbol, archive: ArchiveServer) -> None:

@@ -152,6 +152,18 @@ def test_an_answer_of_another_form_gives_no_figure(server, exchange, body):
         exchange.open_interest("ETHUSDT")
 
 
+def test_candles_out_of_order_give_none(server, exchange):
+    opened = NOW_MS // MINUTE_MS * MINUTE_MS - 3 * MINUTE_MS
+    first, second = (server.candle("ETHUSDT", opened + i * MINUTE_MS) for i in range(2))
+    for answer in ([second, first, second], [first, first, second]):
+        server.script(served(answer))
+        with pytest.raises(SourceUnavailable, match="out of order"):
+            exchange.closed_candles("ETHUSDT", opened)
+    server.script(served([first, second]))
+    with pytest.raises(SourceUnavailable, match="out of order"):
+        exchange.closed_candles("ETHUSDT", opened + MINUTE_MS)
+
+
 @pytest.mark.parametrize(
     ("position", "value"), [(0, 30_000), (1, "0"), (2, "1"), (3, "1e9"), (5, "-1"), (8, None)]
 )
