@@ -17,6 +17,7 @@ from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import CollectorState, Symbol
 from liqheat_project.lib import heartbeats
 from liqheat_project.lib.broker import short_of_patience
+from liqheat_project.lib.disk import existing
 
 QUEUES = ("ingest", "live", "validation")
 GOVERNOR_KEY = "liqheat:rest"
@@ -83,7 +84,7 @@ def lake_status() -> LakeStatus:
         _symbol_status(name, known.get(name, Freshness()), spans.get(name, []), now_ms)
         for name in names
     ]
-    return LakeStatus(total, shutil.disk_usage(settings.LAKE_DATA_PATH).free, symbols)
+    return LakeStatus(total, shutil.disk_usage(existing(settings.LAKE_DATA_PATH)).free, symbols)
 
 
 def broker_status() -> BrokerStatus:

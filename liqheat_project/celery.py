@@ -1,7 +1,8 @@
 import os
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery
+from celery.contrib.django.task import DjangoTask
 from celery.signals import after_task_publish, beat_init, heartbeat_sent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liqheat_project.settings")
@@ -12,7 +13,7 @@ from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.heartbeats import Heartbeat
 
 
-class ExitingTask(Task):
+class ExitingTask(DjangoTask):
     """A task that ends its process when it is told to, also in the middle of a query."""
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
