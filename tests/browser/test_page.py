@@ -263,6 +263,14 @@ def test_the_map_shows_leverages_and_the_price(page: HeatmapPage) -> None:
     expect(page.tab.locator("#panel-heatmap")).to_be_visible()
 
 
+def test_the_slider_ends_where_the_price_axis_begins(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&tab=map")
+    page.tab.click("#tab-heatmap")
+    page.wait()
+    pane, slider = page.pane(), page.tab.locator("#range").bounding_box()
+    assert abs(pane["x"] + pane["width"] - slider["x"] - slider["width"]) <= 1
+
+
 def test_gaps_are_named(page: HeatmapPage) -> None:
     page.open("?symbol=ETHUSDT&window=3d")
     pane = page.pane()

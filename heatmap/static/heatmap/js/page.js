@@ -251,7 +251,7 @@ function start() {
   history.replaceState(null, "", state.url());
   showControls(state.values, heatmap.threshold());
   showSymbol(state.values.symbol);
-  if (matchMedia("(max-width: 760px)").matches) byId("settings").open = false;
+  if (matchMedia("(max-width: 760px), (max-height: 500px)").matches) byId("settings").open = false;
   if (offered.symbols.length || new URLSearchParams(location.search).has("symbol")) {
     feeds[state.values.tab].start();
   } else {
