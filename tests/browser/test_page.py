@@ -300,6 +300,21 @@ def test_a_refusal_is_shown_with_its_reason_and_a_way_out(
     page.faults.clear()  # Chromium reports the 404 on the console
 
 
+def test_without_an_enabled_symbol_it_says_what_to_do(page: HeatmapPage) -> None:
+    def nothing_enabled(route: Route) -> None:
+        answer = route.fetch()
+        body = re.sub('(<select id="symbol">).*?</select>', r"\1</select>", answer.text())
+        route.fulfill(response=answer, body=body)
+
+    page.tab.route("**/heatmap/", nothing_enabled)
+    page.open(wait="empty")
+    expect(page.tab.locator("#cover")).to_contain_text("No symbol is enabled yet")
+    page.tab.click("#menu > summary")
+    page.tab.click("#copy-link")
+    expect(page.tab.locator("#copy-link")).not_to_have_text("Copy a link to this view")
+    assert page.address() == {}
+
+
 def test_a_page_older_than_the_server_says_so(page: HeatmapPage) -> None:
     def newer(route: Route) -> None:
         answer = route.fetch()
