@@ -263,6 +263,14 @@ def test_the_map_shows_leverages_and_the_price(page: HeatmapPage) -> None:
     expect(page.tab.locator("#panel-heatmap")).to_be_visible()
 
 
+def test_the_slider_ends_where_the_price_axis_begins(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&tab=map")
+    page.tab.click("#tab-heatmap")
+    page.wait()
+    pane, slider = page.pane(), page.tab.locator("#range").bounding_box()
+    assert abs(pane["x"] + pane["width"] - slider["x"] - slider["width"]) <= 1
+
+
 def test_gaps_are_named(page: HeatmapPage) -> None:
     page.open("?symbol=ETHUSDT&window=3d")
     pane = page.pane()
@@ -290,6 +298,21 @@ def test_a_refusal_is_shown_with_its_reason_and_a_way_out(
     assert page.address()["symbol"] in ("BTCUSDT", "ETHUSDT")
     assert [fault for fault in page.faults if "404" not in fault] == []
     page.faults.clear()  # Chromium reports the 404 on the console
+
+
+def test_without_an_enabled_symbol_it_says_what_to_do(page: HeatmapPage) -> None:
+    def nothing_enabled(route: Route) -> None:
+        answer = route.fetch()
+        body = re.sub('(<select id="symbol">).*?</select>', r"\1</select>", answer.text())
+        route.fulfill(response=answer, body=body)
+
+    page.tab.route("**/heatmap/", nothing_enabled)
+    page.open(wait="empty")
+    expect(page.tab.locator("#cover")).to_contain_text("No symbol is enabled yet")
+    page.tab.click("#menu > summary")
+    page.tab.click("#copy-link")
+    expect(page.tab.locator("#copy-link")).not_to_have_text("Copy a link to this view")
+    assert page.address() == {}
 
 
 def test_a_page_older_than_the_server_says_so(page: HeatmapPage) -> None:

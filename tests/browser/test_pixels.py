@@ -217,3 +217,12 @@ def test_narrow_and_wide_screens_are_filled_and_not_overrun(
     pane = page.pane()
     assert pane["width"] > 0.7 * width
     assert pane["height"] > 0.45 * height
+
+
+def test_a_phone_on_its_side_shows_the_chart_and_not_the_settings(
+    new_page: Callable[..., HeatmapPage],
+) -> None:
+    page = new_page(844, 390).open("?symbol=BTCUSDT&window=24h")
+    assert page.pane()["y"] < 150
+    page.tab.click("#settings > summary")
+    assert page.tab.locator("#threshold").is_visible()

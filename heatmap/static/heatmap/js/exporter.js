@@ -57,7 +57,8 @@ export class Exporter {
   /** The address with the end of the window in it, so that it shows the same tomorrow. */
   async copyLink() {
     const { values } = this.state;
-    const end = values.end ?? Date.parse((this.onMap ? this.map.answer : this.heatmap.grid).meta.data_end);
+    const shown = this.onMap ? this.map.answer : this.heatmap.grid;
+    const end = values.end ?? (shown && Date.parse(shown.meta.data_end));
     const url = new URL(this.state.url({ ...values, end }), location.href);
     const button = byId("copy-link");
     try {

@@ -157,7 +157,10 @@ export class HeatmapView {
     change();
     // The chart applies a new range with its next frame.
     clearTimeout(this.settled);
-    this.settled = setTimeout(() => (this.silent = false), SETTLED_MS);
+    this.settled = setTimeout(() => {
+      this.silent = false;
+      this.alignSlider();
+    }, SETTLED_MS);
     this.alignSlider();
   }
 
@@ -166,11 +169,13 @@ export class HeatmapView {
     if (this.silent) return;
     clearTimeout(this.settled);
     this.settled = setTimeout(() => {
+      this.alignSlider();
       const view = this.chart.view();
       if (view) this.onView(view);
     }, SETTLED_MS);
   }
 
+  /** The slider ends where the price axis begins, which grows with its prices after they are drawn. */
   alignSlider() {
     const axis = this.chart.chart.priceScale("right").width();
     if (axis) this.panel.style.setProperty("--axis", `${axis}px`);

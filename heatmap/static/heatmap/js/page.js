@@ -23,6 +23,7 @@ const VIEW_FIELDS = ["from", "to", "low", "high"];
 const MAP_FIELDS = ["symbol", "end", "model", "history"];
 
 const byId = (id) => document.getElementById(id);
+const toAdmin = { label: "Open the admin", run: () => location.assign("/admin/") };
 const offered = choices();
 const state = new State(offered);
 const covers = new Covers();
@@ -123,7 +124,7 @@ function emptiness(meta) {
   const title = `No data for ${symbol} in this window`;
   if (!meta.data_end) {
     const text = "Nothing is loaded for it yet. Data are loaded in the admin.";
-    return { title, text, action: { label: "Open the admin", run: () => location.assign("/admin/") } };
+    return { title, text, action: toAdmin };
   }
   const [from, to] = [meta.data_start, meta.data_end].map((text) => minute(Date.parse(text)));
   const newest = { label: "Show the newest data", run: () => state.set({ end: null }) };
@@ -161,9 +162,7 @@ function remedy(error) {
   if (error.status === 404 && other) {
     return { label: `Show ${other}`, run: () => state.set({ symbol: other }) };
   }
-  if (error.status === 404) {
-    return { label: "Open the admin", run: () => location.assign("/admin/") };
-  }
+  if (error.status === 404) return toAdmin;
   if (interval === null) return null;
   return { label: "Choose the interval automatically", run: () => state.set({ interval: null }) };
 }
@@ -248,17 +247,18 @@ function start() {
   byId("help-button").addEventListener("click", () => byId("help").showModal());
   exporter.bind();
   state.onChange(update);
-  history.replaceState(null, "", state.url());
   showControls(state.values, heatmap.threshold());
-  showSymbol(state.values.symbol);
-  if (matchMedia("(max-width: 760px)").matches) byId("settings").open = false;
+  if (matchMedia("(max-width: 760px), (max-height: 500px)").matches) byId("settings").open = false;
   if (offered.symbols.length || new URLSearchParams(location.search).has("symbol")) {
+    history.replaceState(null, "", state.url());
+    showSymbol(state.values.symbol);
     feeds[state.values.tab].start();
   } else {
+    document.body.dataset.state = "empty";
     covers.say({
       title: "No symbol is enabled yet",
       text: "Enable one in the admin, and load its candles and open interest.",
-      action: { label: "Open the admin", run: () => location.assign("/admin/") },
+      action: toAdmin,
     });
   }
 }
