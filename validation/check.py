@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heatmap.api.bodies import iso
 from heatmap.brackets import brackets_of
-from heatmap.build import MODELS, HeatmapRequest, Result, build_heatmap, columns_of
+from heatmap.build import MODELS, BadRequest, HeatmapRequest, Result, build_heatmap, columns_of
 from heatmap.engine import default_bin_size
 from heatmap.history import History, history_of
 from ingestion.lake import read
@@ -108,9 +108,14 @@ def _our_map(
         parameters=MODELS["two-sided"],
         lookback=None,
     )
-    columns = columns_of(request, history)
-    brackets = brackets_of(symbol.name)
-    result = build_heatmap(cursor, history, brackets, symbol.tick_size, request, columns)
+    try:
+        columns = columns_of(request, history)
+        brackets = brackets_of(symbol.name)
+        result = build_heatmap(cursor, history, brackets, symbol.tick_size, request, columns)
+    except BadRequest as error:
+        raise Unreadable(
+            f"Our map can't be built over the reference's window: {error.reason}."
+        ) from error
     if result is None:
         covered = (
             f"data covers {_iso(history.start)} to {_iso(history.end)}"

@@ -14,4 +14,5 @@ def decide_on_another_history(made: RollBack, by: Any, **_: Any) -> None:
     """An approval does not outlive the data on which it was given, and comes back with them."""
     symbol = Symbol.objects.filter(name=made.symbol).first()
     if symbol is not None and symbol.validation_runs.exists():
-        approval.settle(symbol, by, because=f"Roll back {made.pk}: {made.days}.")
+        what = f"Roll back {made.pk}, {made.days}{', was undone' if made.undone_at else ''}:"
+        approval.settle(symbol, by, because=what)

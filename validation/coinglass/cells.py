@@ -9,7 +9,8 @@ FEWEST_CELLS, LEAST_PIXELS = 20, 2.0
 CLEAR = 1.7
 """How far a frequency must stand above the highest that changes at random rows would make."""
 FUNDAMENTAL = 0.8
-STEP = 0.05
+STEPS = 20
+"""Between one number of cells and the next: a chart's edges need not be borders."""
 
 
 def find_cells(shares: FloatArray) -> tuple[float, float] | None:
@@ -25,18 +26,17 @@ def find_cells(shares: FloatArray) -> tuple[float, float] | None:
     often = changed.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     often = often - often.mean()
     total = np.abs(often).sum()
-    counts = np.arange(FEWEST_CELLS, len(shares) / LEAST_PIXELS, STEP)
-    if total == 0 or not len(counts):
+    lowest, highest = FEWEST_CELLS * STEPS, int(len(shares) / LEAST_PIXELS * STEPS)
+    if total == 0 or highest <= lowest:
         return None
-    borders = np.arange(1, len(shares)) / len(shares)
-    waves = np.exp(-2j * np.pi * np.outer(counts, borders)) @ often
+    # Padded with zeros the transform has steps between the whole numbers of cells.
+    waves = np.fft.rfft(np.append(0.0, often), len(shares) * STEPS)[lowest:highest]
     power = np.abs(waves) / total
     effective = total**2 / (often**2).sum()
     if power.max() < CLEAR * np.sqrt(np.log(len(shares)) / effective):
         return None
     first = int(np.flatnonzero(power >= FUNDAMENTAL * power.max())[0])
-    near = slice(first, first + round(1 / STEP))
-    best = first + int(power[near].argmax())
-    height = len(shares) / counts[best]
+    best = first + int(power[first : first + STEPS].argmax())
+    height = len(shares) / (lowest + best) * STEPS
     begin = -np.angle(waves[best]) / (2 * np.pi) * height
     return float(begin % height), float(height)

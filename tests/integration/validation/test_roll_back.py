@@ -65,12 +65,14 @@ def test_it_is_withdrawn_and_an_undo_brings_it_back(symbol: Symbol, django_user_
     assert states_of([gone], set(), timezone.now()) == {"ETHUSDT": SymbolState.REGISTERED}
     assert acts() == [Act.APPROVED, Act.ROLLED_BACK, Act.APPROVAL_WITHDRAWN]
     event = SymbolEvent.objects.latest("pk")
-    assert event.text == f"Roll back {made.pk}: all days. no reference within 30 days"
+    assert event.text == f"Roll back {made.pk}, all days: no reference within 30 days"
     assert event.by == ada
     rollback.undo(made, by=ada)
     back = known(symbol)
     assert (back.verdict, back.approved_until) == ("approved", until)
     assert acts()[3:] == [Act.ROLL_BACK_UNDONE, Act.APPROVED]
+    text = f"Roll back {made.pk}, all days, was undone: the newest 3 runs passed"
+    assert SymbolEvent.objects.latest("pk").text == text
 
 
 def test_days_that_go_take_it_along_and_what_was_compared_before_counts_no_more(

@@ -165,6 +165,12 @@ def late(grid, profiles, prices, random):
     return profiles[4:] + profiles[:4]
 
 
+def off_by_one_percent(grid, profiles, prices, random):
+    """The right levels at the wrong prices: further than the tolerance of a hit."""
+    buckets = round(0.01 * prices[-1] / grid.size)
+    return [np.roll(profile, buckets) for profile in profiles]
+
+
 MARKETS = pytest.mark.parametrize(
     ("symbol", "seed"), [("BTCUSDT", 1), ("BTCUSDT", 2), ("ETHUSDT", 3), ("ETHUSDT", 4)]
 )
@@ -182,10 +188,11 @@ def test_the_markets_own_truth_passes(symbol, seed):
         (drawn("uniform"), "the lift over uniform"),
         (drawn("distance_only"), "price level overlap"),
         (drawn("round_numbers"), "the lift over round numbers"),
+        (off_by_one_percent, "price level overlap"),
         (stopped, "the lift over shifted in time"),
         (late, "the lift over shifted in time"),
     ],
-    ids=["random", "distance only", "round numbers", "stopped", "late"],
+    ids=["random", "distance only", "round numbers", "off by 1 %", "stopped", "late"],
 )
 def test_a_map_that_knows_nothing_or_too_little_fails(ours, reason, symbol, seed):
     found = shortfalls(Policy(), compared(ours, symbol, seed))
