@@ -88,6 +88,12 @@ def check(
     ]
 
 
+def not_loaded(files: Sequence[ArchiveFile]) -> list[ArchiveFile]:
+    """Those of the files that the lake does not hold, neither themselves nor in their month's."""
+    loaded = _loaded_ranges(sorted({file.symbol for file in files}))
+    return [file for file in files if not _is_held(file, loaded)]
+
+
 Ranges = dict[tuple[str, str, str], list[tuple[datetime, datetime]]]
 
 
@@ -104,6 +110,12 @@ def _loaded_ranges(symbols: Sequence[str]) -> Ranges:
 
 
 def _state(file: ArchiveFile, present: set[ArchiveFile], loaded: Ranges) -> FileState:
+    if _is_held(file, loaded):
+        return FileState.LOADED if file in present else FileState.GONE
+    return FileState.AVAILABLE if file in present else FileState.MISSING
+
+
+def _is_held(file: ArchiveFile, loaded: Ranges) -> bool:
     start, end = (
         instant.replace(tzinfo=None) for instant in (file.start_instant, file.end_instant)
     )
@@ -112,6 +124,4 @@ def _state(file: ArchiveFile, present: set[ArchiveFile], loaded: Ranges) -> File
     for held_start, held_end in held:  # in order of time
         if held_start <= start < held_end:
             start = held_end
-    if start >= end:
-        return FileState.LOADED if file in present else FileState.GONE
-    return FileState.AVAILABLE if file in present else FileState.MISSING
+    return start >= end

@@ -39,7 +39,8 @@ def check_symbol(symbol: Symbol, first: date | None, last: date | None) -> list[
     `first` and `last`, both included, bound what is looked at; None leaves that side open.
     """
     with lake.read.snapshot() as cursor:
-        ledger = loaded_files(cursor, symbol.name)
+        lines = loaded_files(cursor, symbol.name)
+        ledger = [line for line in lines if not line.is_live]
         counts = {
             name: rows_by_day(cursor, symbol.name, *_key(name))
             for name in DATASET_CHOICES

@@ -18,7 +18,14 @@ from ingestion.models import (
     IngestionJob,
     Symbol,
 )
-from ingestion.sources.files import CANDLE_DATASETS, DATASETS, INTERVALS, Dataset, plan_files
+from ingestion.sources.files import (
+    CANDLE_DATASETS,
+    DATASETS,
+    INTERVALS,
+    ArchiveFile,
+    Dataset,
+    plan_files,
+)
 from liqheat_project.lib.runs import ENDED_STATES, RunState
 
 DATASET_CHOICES = tuple(
@@ -39,6 +46,11 @@ def parts_of(name: str) -> tuple[Dataset, str | None]:
     """Dataset and candle interval of one of DATASET_CHOICES: `klines 5m` is ("klines", "5m")."""
     dataset, _, interval = name.partition(" ")
     return cast(Dataset, dataset), interval or None
+
+
+def name_of(file: ArchiveFile) -> str:
+    """Which of DATASET_CHOICES a file is of."""
+    return f"{file.dataset} {file.interval or ''}".strip()
 
 
 @transaction.atomic

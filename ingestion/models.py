@@ -314,6 +314,7 @@ class CollectorState(models.Model):
         LIQUIDATIONS = "liquidations", "Liquidations"
         ARCHIVE_SYNC = "archive_sync", "Daily archive files"
         CHECKSUMS = "checksums", "Checksums of the archive"
+        CONTRACTS = "contracts", "Contracts of the exchange"
 
     collector = models.CharField(max_length=20, choices=Collector.choices)
     symbol = models.CharField(max_length=30, blank=True, help_text="blank where it serves all")

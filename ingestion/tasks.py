@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from ingestion import jobs, lake, load, rollback
-from ingestion.collectors import candles, open_interest
+from ingestion.collectors import archive_sync, candles, checksums, contracts, open_interest
 
 
 def send(chunk_ids: Iterable[int]) -> None:
@@ -51,3 +51,18 @@ def collect_open_interest() -> None:
 @shared_task(name="ingestion.collect_candles")
 def collect_candles() -> None:
     candles.collect()
+
+
+@shared_task(name="ingestion.sync_archive")
+def sync_archive() -> None:
+    send(archive_sync.collect())
+
+
+@shared_task(name="ingestion.check_checksums")
+def check_checksums() -> None:
+    send(checksums.collect())
+
+
+@shared_task(name="ingestion.check_contracts")
+def check_contracts() -> None:
+    contracts.collect()

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
@@ -125,6 +126,11 @@ LIQUIDATIONS_SILENCE_MINUTES = env.number(
 OPEN_INTEREST_SECONDS = env.number("OPEN_INTEREST_SECONDS", 30, minimum=1, maximum=300)
 CANDLES_SECONDS = env.number("CANDLES_SECONDS", 60, minimum=1, maximum=300)
 CANDLES_LOOK_BACK_HOURS = env.number("CANDLES_LOOK_BACK_HOURS", 48, minimum=1, maximum=720)
+ARCHIVE_SYNC_SECONDS = env.number("ARCHIVE_SYNC_SECONDS", 1800, minimum=60, maximum=86_400)
+ARCHIVE_SYNC_DAYS = env.number("ARCHIVE_SYNC_DAYS", 7, minimum=1, maximum=60)
+ARCHIVE_SYNC_DATASETS = env.items("ARCHIVE_SYNC_DATASETS", "metrics,klines 1m")
+CONTRACTS_SECONDS = env.number("CONTRACTS_SECONDS", 3600, minimum=60, maximum=86_400)
+CHECKSUM_DAYS = env.number("CHECKSUM_DAYS", 30, minimum=1, maximum=3650)
 
 # Celery: at-least-once delivery; a task is acknowledged when it has ended, so a dead worker's task
 # comes again. The three visibility timeouts must agree, and lie above the longest task.
@@ -157,6 +163,9 @@ CELERY_TASK_ROUTES = {
     "ingestion.maintain_lake": {"queue": "live"},
     "ingestion.collect_open_interest": {"queue": "live"},
     "ingestion.collect_candles": {"queue": "live"},
+    "ingestion.check_contracts": {"queue": "live"},
+    "ingestion.sync_archive": {"queue": "live"},
+    "ingestion.check_checksums": {"queue": "live"},
     "validation.execute": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
@@ -176,6 +185,20 @@ CELERY_BEAT_SCHEDULE = {
         "task": "ingestion.collect_candles",
         "schedule": CANDLES_SECONDS,
         "options": {"expires": CANDLES_SECONDS},
+    },
+    "check-contracts": {
+        "task": "ingestion.check_contracts",
+        "schedule": CONTRACTS_SECONDS,
+        "options": {"expires": CONTRACTS_SECONDS},
+    },
+    "sync-archive": {
+        "task": "ingestion.sync_archive",
+        "schedule": ARCHIVE_SYNC_SECONDS,
+        "options": {"expires": ARCHIVE_SYNC_SECONDS},
+    },
+    "check-checksums": {
+        "task": "ingestion.check_checksums",
+        "schedule": crontab(hour="2", minute="20"),
     },
     "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},

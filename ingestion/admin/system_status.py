@@ -1,24 +1,31 @@
 """The "System status" page: how all that runs by itself is doing, for staff."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 from redis.exceptions import RedisError
 from unfold.admin import ModelAdmin
 
 from ingestion import status
+from ingestion.admin.common import LOAD_DATA, require
+from ingestion.collectors import exchange
 from ingestion.errors import IngestionError
 from ingestion.lake.freshness import KINDS
 from ingestion.models import CollectorState
 from ingestion.status import LakeStatus, condition
+
+logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 5
 COLOURS = {"ok": "success", "late": "warning", "failing": "danger"}
@@ -65,6 +72,7 @@ class SystemStatusAdmin(ModelAdmin):
         return [
             page("", self.changelist_view, "changelist"),
             page("progress/", self.progress_view, "progress"),
+            page("resume/", self.resume_view, "resume"),
         ]
 
     def changelist_view(
@@ -74,7 +82,7 @@ class SystemStatusAdmin(ModelAdmin):
             "title": "System status",
             "opts": self.opts,
             "media": self.media,
-            "fragments": fragments(),
+            "fragments": fragments(_may_resume(request)),
             "seconds": SECONDS_BETWEEN_LOOKS,
         }
         return TemplateResponse(
@@ -84,14 +92,32 @@ class SystemStatusAdmin(ModelAdmin):
         )
 
     def progress_view(self, request: HttpRequest) -> JsonResponse:
-        return JsonResponse({"ended": False, "fragments": fragments()})
+        return JsonResponse({"ended": False, "fragments": fragments(_may_resume(request))})
+
+    @method_decorator(require_POST)
+    def resume_view(self, request: HttpRequest) -> HttpResponse:
+        require(_may_resume(request))
+        try:
+            if exchange.resume():
+                logger.info("%s ended archive-only mode", request.user)
+                messages.success(request, "The exchange is asked again from now on.")
+            else:
+                messages.info(request, "Nothing to resume: it is not archive-only mode.")
+        except RedisError as error:
+            messages.error(request, f"The broker does not answer: {error}")
+        return HttpResponseRedirect(reverse("admin:ingestion_collectorstate_changelist"))
 
 
-def fragments() -> dict[str, str]:
+def _may_resume(request: HttpRequest) -> bool:
+    return request.user.has_perm(LOAD_DATA)
+
+
+def fragments(may_resume: bool) -> dict[str, str]:
     """The HTML of the page's moving parts. What does not answer is said in its place."""
     now = timezone.now()
     context: dict[str, Any] = {
         "now": now,
+        "may_resume": may_resume,
         "database": connection.vendor,
         "silent_after": status.SILENT_AFTER_SECONDS,
     }

@@ -16,13 +16,8 @@ from django.utils import timezone
 
 from ingestion import lake
 from ingestion.collectors import state
-from ingestion.collectors.exchange import (
-    accounted,
-    enabled_symbols,
-    in_seconds,
-    mark_refused,
-    open_exchange,
-)
+from ingestion.collectors.exchange import open_exchange
+from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.errors import RefusedBySource, SourceUnavailable
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.live import add_candles, candles_held
@@ -54,6 +49,7 @@ def collect() -> None:
     """One round for all enabled symbols; without any, nothing is asked and nothing opened."""
     symbols = enabled_symbols()
     if not symbols:
+        idle(COLLECTOR)
         return
     with accounted(COLLECTOR, settings.CANDLES_SECONDS):
         missing = missing_minutes(symbols, time.time_ns() // 1_000_000)

@@ -11,13 +11,8 @@ from django.utils import timezone
 
 from ingestion import lake
 from ingestion.collectors import state
-from ingestion.collectors.exchange import (
-    accounted,
-    enabled_symbols,
-    in_seconds,
-    mark_refused,
-    open_exchange,
-)
+from ingestion.collectors.exchange import open_exchange
+from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.errors import RefusedBySource, SourceUnavailable, TemporaryError
 from ingestion.lake.live import Wanted, add_open_interest
 from ingestion.models import CollectorState
@@ -45,6 +40,7 @@ def collect() -> None:
     """One round for all enabled symbols; without any, nothing is asked and nothing opened."""
     symbols = enabled_symbols()
     if not symbols:
+        idle(COLLECTOR)
         return
     with accounted(COLLECTOR, settings.OPEN_INTEREST_SECONDS):
         with open_exchange() as exchange:

@@ -38,8 +38,13 @@ def split_lines(cursor: duckdb.DuckDBPyConnection, symbol: str, days: Days) -> i
 
 
 def join_lines(cursor: duckdb.DuckDBPyConnection, symbol: str) -> None:
-    """Make one line again of the parts of a file that touch each other."""
-    lines = cursor.execute(f"FROM {LEDGER} WHERE symbol = ? ORDER BY ALL", [symbol]).fetchall()
+    """Make one line again of the parts of a file that touch each other.
+
+    Live rows are of no file: each of their days keeps its line, for the archive's file to replace.
+    """
+    lines = cursor.execute(
+        f"FROM {LEDGER} WHERE symbol = ? AND sha256 <> '' ORDER BY ALL", [symbol]
+    ).fetchall()
     by_file: dict[Line, list[Line]] = {}
     for line in lines:
         by_file.setdefault((*line[:START], *line[END + 1 : ROWS], *line[11:]), []).append(line)

@@ -23,7 +23,8 @@ OUT_OF_MEMORY = ("out of memory", "memoryerror", "bad_alloc", "its worker died")
 COLLECTOR_ADVICE = {
     "429": "The request limit was reached; it waits by itself. Does another program ask too?",
     "418": "The exchange banned this address until the time named; it waits by itself.",
-    "451": "The exchange refuses this location: load from the archive, which it does not refuse.",
+    "451": "The exchange refuses this location: load from the archive, which it does not refuse. "
+    "After a move elsewhere: *Ask the exchange again* on the page *System status*.",
     "403": "The exchange refuses this address: load from the archive, which it does not refuse.",
 }
 

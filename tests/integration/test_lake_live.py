@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from ingestion.lake import read, writer
+from ingestion.lake import read, remove_symbol, undo_removal, writer
 from ingestion.lake.live import add_candles
 from ingestion.sources.rest import CANDLE_MS, Candle
+from tests.integration.test_lake_remove_days import everything
 from tests.lake_days import count, ledger_rows, run_in_processes
 
 MIDNIGHT = 1_795_651_200_000  # 2026-11-26
@@ -45,3 +46,12 @@ def test_more_candles_than_the_catalogue_keeps_are_written_too(lake):
     assert add(0, 5000) == 5000
     assert add(4990, 5010) == 10
     assert ledger_rows("ETHUSDT") == 5010
+
+
+def test_days_of_live_rows_keep_a_line_each_over_a_roll_back_and_its_undo(lake):
+    assert add(-60, 60) == 120
+    was = everything("ETHUSDT")
+    remove_symbol(writer(), "ETHUSDT", keep_as="first")
+    assert ledger_rows("ETHUSDT") == 0
+    undo_removal(writer(), "first")
+    assert everything("ETHUSDT") == was

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from ingestion import jobs
-from ingestion.lake import LakeConfig, read
+from ingestion.lake import LakeConfig, read, writer
+from ingestion.lake.live import add_candles
 from ingestion.models import IngestionJob, RollBack, Symbol
 from ingestion.sources.files import ArchiveFile, plan_files
+from ingestion.sources.rest import Candle
 from liqheat_project.lib.runs import RunState
 from tests.archive_files import klines_csv, put_csv, put_zip
 from tests.integration.ingestion.commands import said
@@ -161,7 +164,11 @@ def test_an_undo_is_given_up_from_the_shell(folder: Path) -> None:
 
 def test_check_data_of_a_whole_symbol(folder: Path) -> None:
     load(folder)
+    candle = Candle("ETHUSDT", 1_730_419_200_000, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1, 1.0, 1.0)
+    told = ("http://exchange", lambda: ["ETHUSDT"], timezone.now())
+    add_candles(writer(), [candle], *told)
     text = said("check_data", "--symbol", "ETHUSDT")
+    assert "klines 1m" not in text  # live rows are of no file
     line = next(line for line in text.splitlines() if line.startswith("klines 15m"))
     assert line.split()[2:] == [str(FIRST), str(LAST), "6", "0", "0", "576", "0", "0", "6", "0"]
 

@@ -10,6 +10,8 @@ from django.test import Client
 
 from ingestion import lake as the_lake
 from ingestion.collectors import state
+from ingestion.collectors.exchange import governor
+from ingestion.errors import SourceUnavailable
 from ingestion.lake.freshness import freshness, size
 from ingestion.lake.liquidations import Heard, add_liquidations
 from ingestion.models import CollectorState, Symbol
@@ -81,6 +83,39 @@ def test_collectors_symbols_queues_and_the_governor(watcher, broker, lake):
     assert "50.0 %" in found["symbols"]
     for text in ("Waiting in ingest</dt><dd>3<", "archive only", "stopped until", ": 451", "123"):
         assert text in found["parts"]
+
+
+def test_archive_only_mode_is_ended_by_whoever_may_load_data(watcher, staff, broker, lake):
+    guard = governor()
+    guard.go_archive_only("answered 451")
+    assert 'id="resume"' not in fragments(watcher)["parts"]
+    assert watcher.post(f"{PAGE}resume/").status_code == 403
+    operator = staff("load_data")
+    assert 'id="resume"' in fragments(operator)["parts"]
+    assert operator.get(f"{PAGE}resume/").status_code == 405
+    assert guard.status().archive_only
+    answer = operator.post(f"{PAGE}resume/", follow=True)
+    assert "The exchange is asked again from now on." in answer.content.decode()
+    assert 'id="resume"' not in answer.content.decode()
+    guard.admit(1)
+
+
+def test_a_ban_is_not_lifted_by_a_click(superuser, broker, lake):
+    guard = governor()
+    guard.stop(600, "answered 418")
+    assert 'id="resume"' not in fragments(superuser)["parts"]
+    answer = superuser.post(f"{PAGE}resume/", follow=True)
+    assert "Nothing to resume" in answer.content.decode()
+    with pytest.raises(SourceUnavailable):
+        guard.admit(1)
+
+
+def test_every_collector_has_a_line_from_the_beginning(watcher, broker, lake):
+    found = fragments(watcher)["collectors"]
+    for _, label in CollectorState.Collector.choices:
+        assert label in found
+    state.succeeded(CollectorState.Collector.CHECKSUMS, files=30, changed=1)
+    assert "files 30, changed 1" in fragments(watcher)["collectors"]
 
 
 def test_what_is_away_is_said_in_its_place(watcher, broker, settings, tmp_path, lake):

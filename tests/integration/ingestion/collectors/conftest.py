@@ -1,11 +1,14 @@
-"""The stand-in exchange as the one that the collectors ask. Imported before Django is set up."""
+"""The stand-ins for exchange and archive that the collectors ask. Imported before Django is set
+up."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingestion.lake import LakeConfig
+from tests.archive_server import ArchiveServer
 from tests.exchange import FuturesExchange
 
 START = 1_795_608_030.0  # 2026-11-25 12:00:30
@@ -25,6 +28,13 @@ def exchange(settings: Any, db: None, lake: LakeConfig) -> Iterator[FuturesExcha
         settings.REST_TIMEOUT_SECONDS = 1
         yield exchange
     client.delete(KEY)
+
+
+@pytest.fixture
+def archive(settings: Any, db: None, lake: LakeConfig, tmp_path: Path) -> Iterator[ArchiveServer]:
+    with ArchiveServer(tmp_path / "archive") as archive:
+        settings.ARCHIVE_BASE_URL = archive.url
+        yield archive
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+from ingestion.collectors import contracts
+from ingestion.models import CollectorState
+from liqheat_project.celery import app
+from tests.exchange import HANG_UP
+
+
+def state_of(symbol=""):
+    return CollectorState.objects.get(collector="contracts", symbol=symbol)
+
+
+def test_symbols_that_are_not_traded_have_a_clear_state_until_they_are(exchange, enable, settings):
+    enable("BTCUSDT", "ETHUSDT", "MATICUSDT")
+    exchange.delisted.add("BTCUSDT")
+    entry = settings.CELERY_BEAT_SCHEDULE["check-contracts"]
+    assert settings.CELERY_TASK_ROUTES[entry["task"]] == {"queue": "live"}
+    for _ in range(2):
+        app.tasks[entry["task"]]()
+    assert state_of("BTCUSDT").last_error.startswith("BTCUSDT: the exchange lists it as SETTLING")
+    assert "another name, as MATICUSDT does as POLUSDT" in state_of("MATICUSDT").last_error
+    assert state_of("MATICUSDT").errors_in_a_row == 2
+    assert state_of().details == {"symbols": 3, "not_traded": 2}
+    assert state_of().errors_in_a_row == 0
+    exchange.delisted.clear()
+    enable("BTCUSDT", "ETHUSDT")
+    contracts.collect()
+    assert CollectorState.objects.get().symbol == ""
+
+
+def test_without_an_enabled_symbol_nothing_is_asked_or_due_or_wrong(exchange, enable):
+    enable("MATICUSDT")
+    contracts.collect()
+    exchange.script(HANG_UP)
+    contracts.collect()
+    asked = exchange.count()
+    assert state_of().errors_in_a_row == 1
+    enable()
+    contracts.collect()
+    assert exchange.count() == asked
+    (state,) = CollectorState.objects.all()
+    assert (state.symbol, state.next_run, state.errors_in_a_row) == ("", None, 0)
