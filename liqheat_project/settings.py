@@ -235,6 +235,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+LOGIN_REDIRECT_URL = "admin:index"  # the only pages that have a login
 ROOT_URLCONF = "liqheat_project.urls"
 WSGI_APPLICATION = "liqheat_project.wsgi.application"
 TEMPLATES = [

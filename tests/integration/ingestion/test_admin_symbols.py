@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.test import Client
@@ -90,6 +91,13 @@ def test_anonymous_people_go_to_the_login(ethereum: Symbol, static_files: None) 
     for address in (LIST, LOAD, AVAILABILITY, ROLL_BACK, f"{LIST}{ethereum.pk}/quarantined/"):
         assert client.get(address).headers["Location"].startswith("/admin/login/")
     assert client.post(ENABLE).headers["Location"].startswith("/admin/log")
+
+
+def test_a_login_without_a_page_to_go_back_to_leads_to_the_admin(static_files: None) -> None:
+    get_user_model().objects.create_superuser("ann", password="a long password of hers")
+    given = {"username": "ann", "password": "a long password of hers"}
+    answer = Client().post("/admin/login/", given)
+    assert answer.headers["Location"] == "/admin/"
 
 
 def test_staff_without_a_permission_is_refused(
