@@ -1,5 +1,6 @@
 """The admin's symbols: permissions, loading, availability, roll back."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -164,6 +165,8 @@ def test_the_list_tells_what_the_lake_holds_and_the_last_job(
     page = " ".join(superuser.get(LIST).content.decode().split())
     assert "2024-11-01 to 2024-11-03, 3 files" in page
     assert f'/admin/ingestion/ingestionjob/{newest.pk}/change/">Queued' in page
+    states = re.findall(r"field-state[^>]*>\s*(\w+)", page)
+    assert sorted(set(states)) == ["ingesting", "registered"]
     page = superuser.get(f"{LIST}{ethereum.pk}/change/").content.decode()
     assert "864" in page and "2024-11-04 00:00:00" in page
 
