@@ -119,6 +119,7 @@ WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 2, minimum=1, maximum=256)
 
 # Collecting
 
+COLLECT = env.flag("COLLECT", default=True)
 LIQUIDATIONS_PERIOD_SECONDS = env.number("LIQUIDATIONS_PERIOD_SECONDS", 5, minimum=1, maximum=60)
 LIQUIDATIONS_SILENCE_MINUTES = env.number(
     "LIQUIDATIONS_SILENCE_MINUTES", 10, minimum=1, maximum=1440

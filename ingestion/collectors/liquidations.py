@@ -21,7 +21,7 @@ from django.utils import timezone
 from redis.exceptions import LockError, RedisError
 
 from ingestion import lake
-from ingestion.collectors import state
+from ingestion.collectors import rounds, state
 from ingestion.errors import BadFormat, SourceUnavailable, TemporaryError
 from ingestion.lake.liquidations import (
     BadMessage,
@@ -31,7 +31,7 @@ from ingestion.lake.liquidations import (
     heard_share,
     heard_spans,
 )
-from ingestion.models import CollectorState, Symbol
+from ingestion.models import CollectorState
 from ingestion.sources.stream import Liquidation, LiquidationStream, parse_message
 
 COLLECTOR = CollectorState.Collector.LIQUIDATIONS
@@ -171,7 +171,7 @@ def slices(symbol: str, start_ms: int, end_ms: int) -> Iterator[Heard]:
 
 def enabled_symbols() -> frozenset[str]:
     """The names of the symbols that are to be recorded now."""
-    return frozenset(Symbol.objects.filter(enabled=True).values_list("name", flat=True))
+    return frozenset(rounds.enabled_symbols())
 
 
 def collect(stop: threading.Event) -> None:

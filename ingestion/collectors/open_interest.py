@@ -47,9 +47,9 @@ def collect() -> None:
             snapshots = take_snapshots(exchange, symbols)
             origin = exchange.base_url
         rows = write(snapshots, origin, wanted=enabled_symbols)
-        mark_refused(COLLECTOR, snapshots.refused)
         if snapshots.ended_by:
             raise snapshots.ended_by
+        mark_refused(COLLECTOR, snapshots.refused)
         state.succeeded(
             COLLECTOR,
             next_run=in_seconds(settings.OPEN_INTEREST_SECONDS),
