@@ -82,6 +82,12 @@ BAD_STATES = frozenset(
 )
 """States that another load may mend. A missing checksum or live rows are nothing wrong."""
 
+MISSING_STATES = frozenset(
+    {DayState.CHECKSUM_MISMATCH, DayState.MISSING_UPSTREAM, DayState.NOT_LOADED}
+)
+"""Bad states in which the day's file is not in the lake. Days that are cut off or have bad rows are
+loaded as well as they can be: the archive itself has some."""
+
 FINE_STATES = frozenset({DayState.VERIFIED, DayState.REPLACED})
 """States in which nothing is left to be wished for."""
 
@@ -136,11 +142,12 @@ class Gap:
 @dataclass(frozen=True)
 class DatasetQuality:
     """A dataset (of DATASET_CHOICES) over consecutive days. `gaps` lie between the first and the
-    last slot of these days that holds a row."""
+    last slot of these days that holds a row; `files` gave the days their rows."""
 
     dataset: str
     days: list[Day]
     gaps: list[Gap]
+    files: list[LoadedFile]
 
     @property
     def counts(self) -> dict[DayState, int]:
@@ -152,12 +159,29 @@ class DatasetQuality:
     def bad_days(self) -> list[Day]:
         return [day for day in self.days if day.state in BAD_STATES]
 
+    def missing_days(self, today: date) -> list[Day]:
+        """Days before `today` whose file is not in the lake."""
+        return [day for day in self.days if day.state in MISSING_STATES and day.day < today]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Rows of the days, their files, and of these files the rows set aside, the repetitions
+        left out, and how many have no confirmed checksum."""
+        return {
+            "rows": sum(day.rows for day in self.days),
+            "files": len(self.files),
+            "quarantined": sum(file.quarantined for file in self.files),
+            "duplicates": sum(file.duplicates for file in self.files),
+            "unverified": sum(not file.verified for file in self.files),
+        }
+
     def as_json(self) -> dict[str, Any]:
-        """The days in short: counts by state, each day that is not fine, and the gaps."""
+        """The days in short: totals, counts by state, each day that is not fine, and the gaps."""
         return {
             "dataset": self.dataset,
             "first_day": self.days[0].day.isoformat(),
             "last_day": self.days[-1].day.isoformat(),
+            **self.totals,
             "counts": {str(state): count for state, count in self.counts.items()},
             "days": [_day_as_json(day) for day in self.days if day.state not in FINE_STATES],
             "gaps": [{"start": _iso(gap.start), "end": _iso(gap.end)} for gap in self.gaps],
@@ -302,7 +326,8 @@ def _check(
         state = state_of(file, attempts, *facts)
         quarantined = file.quarantined if file else 0
         days.append(Day(day, state, *facts, quarantined, attempts.reason))
-    return DatasetQuality(name, days, _gaps(found["time"], slot_ms))
+    used = {files[day] for day in _days(first, last) if day in files}
+    return DatasetQuality(name, days, _gaps(found["time"], slot_ms), list(used))
 
 
 def _day_as_json(day: Day) -> dict[str, Any]:

@@ -61,6 +61,13 @@ class QualityDataset(serializers.Serializer):
     dataset = serializers.CharField(help_text="such as metrics (open interest) or klines 5m")
     first_day = serializers.DateField()
     last_day = serializers.DateField()
+    rows = serializers.IntegerField(help_text="in the lake on these days")
+    files = serializers.IntegerField(help_text="of the archive or a folder, that gave the rows")
+    quarantined = serializers.IntegerField(help_text="rows of these files that were set aside")
+    duplicates = serializers.IntegerField(
+        help_text="exact repetitions in these files that were left out"
+    )
+    unverified = serializers.IntegerField(help_text="of these files, those without a checksum")
     counts = serializers.DictField(
         child=serializers.IntegerField(), help_text="days by state; states without any left out"
     )

@@ -307,24 +307,6 @@ def quarantined_rows(
     )
 
 
-def rows_by_day(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, dataset: str, interval: str
-) -> dict[date, int]:
-    """Rows of a dataset of the archive on each UTC day that has any.
-
-    Open interest at midnight counts to the day that it closes, as in the archive's files.
-    """
-    table = table_of(dataset, interval)
-    rows = cursor.execute(
-        f"""
-        SELECT ({table.time} - to_microseconds($shift))::DATE AS day, count(*)
-        FROM {table.name} WHERE symbol = $symbol GROUP BY day ORDER BY day
-        """,
-        {"symbol": symbol, "shift": 1 if table is OPEN_INTEREST else 0},
-    ).fetchall()
-    return dict(rows)
-
-
 def filled_slots(
     cursor: duckdb.DuckDBPyConnection,
     symbol: str,
