@@ -12,6 +12,7 @@ request of every process is admitted here first and its outcome told here.
 """
 
 import json
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 600.0
 LONGEST_BAN = 3 * 86_400.0
 """No stop lasts longer, whatever an answer names."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,7 @@ class Governor:
 
     def observe(self, used_weight: int) -> None:
         """The response's header says that the address has used so much weight this minute."""
-        self._change(
-            lambda status: replace(status, used_weight=max(status.used_weight, used_weight))
-        )
+        self._note(lambda status: replace(status, used_weight=max(status.used_weight, used_weight)))
 
     def succeeded(self) -> None:
         """The exchange answered a request: what had failed before is over.
@@ -104,7 +105,7 @@ class Governor:
                 return status
             return Status(status.minute, status.used_weight)
 
-        self._change(clear)
+        self._note(clear)
 
     def stop(self, seconds: float, reason: str) -> None:
         """The exchange itself said for how long no request may come (429, 418)."""
@@ -153,7 +154,20 @@ class Governor:
             if after != before:
                 pipe.set(KEY, json.dumps(asdict(after)))
 
-        self._client.transaction(attempt, KEY)
+        try:
+            self._client.transaction(attempt, KEY)
+        except redis.RedisError as error:
+            raise SourceUnavailable(
+                "no REST request is sent while the broker, which keeps their count, does not "
+                f"answer: {error}"
+            ) from error
+
+    def _note(self, edit: Callable[[Status], Status]) -> None:
+        """Change the state on account of an answer, which is not lost where that fails."""
+        try:
+            self._change(edit)
+        except SourceUnavailable as error:
+            logger.warning("An answer came, but %s", error)
 
     def _current(self, stored: object) -> Status:
         status = Status(**json.loads(stored)) if isinstance(stored, bytes | str) else Status()

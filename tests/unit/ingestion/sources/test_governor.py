@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+import redis
 
 from ingestion.errors import SourceUnavailable
 from ingestion.sources.governor import KEY, LONGEST_BACKOFF, Governor
+from tests.services import Valkey
 
 NOON = 1_795_608_000.0
 
@@ -26,8 +28,6 @@ def clock():
 @pytest.fixture
 def worker(settings, clock):
     """Makes the governor of one more worker."""
-    import redis
-
     client = redis.Redis.from_url(settings.REDIS_URL)
     client.delete(KEY)
     yield lambda budget=100: Governor(redis.Redis.from_url(settings.REDIS_URL), budget, 3600, clock)
@@ -143,3 +143,15 @@ def test_archive_only_mode_lasts_until_the_next_check_or_a_person(worker, clock)
     assert worker().status().archive_only, "not served yet"
     worker().succeeded()
     assert not worker().status().archive_only
+
+
+def test_without_the_broker_no_request_goes_out_and_no_answer_is_lost(tmp_path):
+    broker = Valkey(tmp_path)
+    client = redis.Redis.from_url(broker.url, retry=None)
+    governor = Governor(client, 100, 3600)
+    governor.admit(1)
+    broker.stop()
+    governor.observe(10)
+    governor.succeeded()
+    with pytest.raises(SourceUnavailable, match="broker, which keeps their count, does not answer"):
+        governor.admit(1)
