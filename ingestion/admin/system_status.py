@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from unfold.admin import ModelAdmin
 
 from ingestion import status
-from ingestion.admin.common import LOAD_DATA, require
+from ingestion.admin.common import LOAD_DATA, errors_shown, require
 from ingestion.collectors import exchange
 from ingestion.errors import IngestionError
 from ingestion.lake.freshness import KINDS
@@ -97,14 +97,12 @@ class SystemStatusAdmin(ModelAdmin):
     @method_decorator(require_POST)
     def resume_view(self, request: HttpRequest) -> HttpResponse:
         require(_may_resume(request))
-        try:
+        with errors_shown(request):
             if exchange.resume():
                 logger.info("%s ended archive-only mode", request.user)
                 messages.success(request, "The exchange is asked again from now on.")
             else:
                 messages.info(request, "Nothing to resume: it is not archive-only mode.")
-        except RedisError as error:
-            messages.error(request, f"The broker does not answer: {error}")
         return HttpResponseRedirect(reverse("admin:ingestion_collectorstate_changelist"))
 
 

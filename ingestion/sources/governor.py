@@ -14,7 +14,8 @@ request of every process is admitted here first and its outcome told here.
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 import redis
@@ -49,7 +50,8 @@ class Status:
 class Governor:
     """Admits requests and is told how they went. `budget` is weight a minute.
 
-    `recheck_seconds` is how long archive-only mode lasts before one request tries again.
+    `recheck_seconds` is how long archive-only mode lasts before one request tries again. All
+    methods raise SourceUnavailable while the broker, which `client` asks, does not answer.
     """
 
     def __init__(
@@ -136,7 +138,8 @@ class Governor:
 
     def status(self) -> Status:
         """The state now, for people."""
-        return self._current(self._client.get(KEY))
+        with _answering():
+            return self._current(self._client.get(KEY))
 
     def _stop(self, until: float, reason: str, archive_only: bool = False) -> None:
         self._change(
@@ -153,7 +156,8 @@ class Governor:
             if after != before:
                 pipe.set(KEY, json.dumps(asdict(after)))
 
-        self._client.transaction(attempt, KEY)
+        with _answering():
+            self._client.transaction(attempt, KEY)
 
     def _current(self, stored: object) -> Status:
         status = Status(**json.loads(stored)) if isinstance(stored, bytes | str) else Status()
@@ -161,6 +165,17 @@ class Governor:
         if status.minute == minute:
             return status
         return replace(status, minute=minute, used_weight=0)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Nothing is asked of the exchange that the governor does not know of: SourceUnavailable."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise SourceUnavailable(
+            f"The broker, which keeps the limits of requests, does not answer: {error}"
+        ) from error
 
 
 def _later_stop(status: Status, until: float, reason: str, archive_only: bool) -> Status:

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import redis
 
 from ingestion.errors import SourceUnavailable
 from ingestion.sources.governor import KEY, LONGEST_BACKOFF, Governor
@@ -26,8 +27,6 @@ def clock():
 @pytest.fixture
 def worker(settings, clock):
     """Makes the governor of one more worker."""
-    import redis
-
     client = redis.Redis.from_url(settings.REDIS_URL)
     client.delete(KEY)
     yield lambda budget=100: Governor(redis.Redis.from_url(settings.REDIS_URL), budget, 3600, clock)
@@ -143,3 +142,10 @@ def test_archive_only_mode_lasts_until_the_next_check_or_a_person(worker, clock)
     assert worker().status().archive_only, "not served yet"
     worker().succeeded()
     assert not worker().status().archive_only
+
+
+def test_a_broker_that_does_not_answer_lets_no_request_out(clock):
+    governor = Governor(redis.Redis(port=1), 100, 3600, clock)
+    for ask in (lambda: governor.admit(1), governor.succeeded, governor.status):
+        with pytest.raises(SourceUnavailable, match="broker"):
+            ask()
