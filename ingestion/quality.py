@@ -244,12 +244,13 @@ def check(
     """The datasets of which anything is known within the days, in the snapshot of `cursor`.
 
     `first` and `last` are both included; None is the first or last day that `known_days` names.
+    Days to come, beyond those of which anything is known, are left out.
     """
-    if first is None or last is None:
-        known = known_days(cursor, symbol)
-        if known is None:
-            return []
-        first, last = first or known[0], last or known[1]
+    known = known_days(cursor, symbol)
+    if known is None:
+        return []
+    first = first or known[0]
+    last = min(last or known[1], max(timezone.now().date(), known[1]))
     if last < first:
         return []
     tried = _attempts(symbol, first, last)

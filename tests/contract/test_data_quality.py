@@ -1,5 +1,7 @@
 from datetime import date
 
+from django.utils import timezone
+
 from ingestion import jobs, load
 from ingestion.models import Symbol
 from tests.contract.market import reason, register
@@ -35,6 +37,12 @@ def test_days_may_be_chosen(api):
     answer = api(PATH, symbol="BTCUSDT", start_date="2024-11-03", end_date="2024-11-04").json()
     counts = {one["dataset"]: one["counts"] for one in answer["datasets"]}
     assert counts == {name: {"verified": 1, "not_loaded": 1} for name in ("metrics", "klines 15m")}
+
+
+def test_days_to_come_are_not_missing(api):
+    answer = api(PATH, symbol="BTCUSDT", start_date="2024-11-03", end_date="2099-12-31").json()
+    today = timezone.now().date().isoformat()
+    assert {one["last_day"] for one in answer["datasets"]} == {today}
 
 
 def test_a_failed_attempt_changes_the_answer_and_its_tag(api, tmp_path):
