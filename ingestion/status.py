@@ -74,7 +74,7 @@ def condition(state: CollectorState, now: datetime) -> str:
 
 def lake_status() -> LakeStatus:
     """Size and freshness in one snapshot of the lake. Raises TemporaryError when it is away."""
-    names = list(Symbol.objects.filter(enabled=True).values_list("name", flat=True))
+    names = Symbol.enabled_names()
     now_ms = time.time_ns() // 1_000_000
     with translated_errors(), lake.read.snapshot() as cursor:
         known = freshness(cursor, now_ms)

@@ -12,7 +12,6 @@ request of every process is admitted here first and its outcome told here.
 """
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 import redis
 
 from ingestion.errors import SourceUnavailable
+from liqheat_project.lib.backoff import backoff
 
 KEY = "liqheat:rest"
 MINUTE = 60.0
@@ -125,9 +125,8 @@ class Governor:
         now = self._clock()
 
         def back_off(status: Status) -> Status:
-            longest = min(FIRST_BACKOFF * 2.0 ** min(status.failures, 32), LONGEST_BACKOFF)
-            until = now + longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads attempts
             status = replace(status, failures=status.failures + 1)
+            until = now + backoff(status.failures, FIRST_BACKOFF, LONGEST_BACKOFF)
             return _later_stop(status, until, reason, status.archive_only)
 
         self._change(back_off)
