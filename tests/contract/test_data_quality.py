@@ -28,7 +28,7 @@ def test_days_are_counted_by_state_and_named_where_they_are_not_fine(api):
         "filled": 0,
         "slots": 1440,
         "quarantined": 0,
-        "reason": "",
+        "error": "",
     }
     assert candles["gaps"] == []
 
@@ -56,7 +56,8 @@ def test_a_failed_attempt_changes_the_answer_and_its_tag(api, tmp_path):
     assert after.status_code == 200
     (metrics,) = (one for one in after.json()["datasets"] if one["dataset"] == "metrics")
     assert metrics["counts"] == {"verified": 4, "missing_upstream": 1, "not_loaded": 1}
-    assert "ETHUSDT-metrics-2024-11-05" in metrics["days"][-1]["reason"]
+    assert metrics["days"][-1]["error"] == "NotInSource"
+    assert str(tmp_path) not in after.content.decode()  # the reason names the folder
 
 
 def test_a_symbol_without_data_has_no_datasets(api):
