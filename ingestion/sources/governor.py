@@ -138,7 +138,7 @@ class Governor:
     def status(self) -> Status:
         """The state now, for people."""
         with _answering():
-            return self._current(self._client.get(KEY))
+            return status_of(self._client.get(KEY), self._clock())
 
     def _stop(self, until: float, reason: str, archive_only: bool = False) -> None:
         self._change(
@@ -149,7 +149,7 @@ class Governor:
         """Apply `edit` to the state that no other worker changes meanwhile."""
 
         def attempt(pipe: redis.client.Pipeline) -> None:
-            before = self._current(pipe.get(KEY))
+            before = status_of(pipe.get(KEY), self._clock())
             after = edit(before)
             pipe.multi()
             if after != before:
@@ -158,12 +158,12 @@ class Governor:
         with _answering():
             self._client.transaction(attempt, KEY)
 
-    def _current(self, stored: object) -> Status:
-        status = Status(**json.loads(stored)) if isinstance(stored, bytes | str) else Status()
-        minute = int(self._clock() // MINUTE)
-        if status.minute == minute:
-            return status
-        return replace(status, minute=minute, used_weight=0)
+
+def status_of(stored: object, now: float) -> Status:
+    """What the governor's note in the broker, the value of KEY, means at an instant."""
+    status = Status(**json.loads(stored)) if isinstance(stored, bytes | str) else Status()
+    minute = int(now // MINUTE)
+    return status if status.minute == minute else replace(status, minute=minute, used_weight=0)
 
 
 @contextmanager

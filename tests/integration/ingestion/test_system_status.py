@@ -58,6 +58,7 @@ def test_staff_see_the_page_and_its_link_and_others_do_not(watcher, broker, lake
     page = watcher.get(PAGE)
     assert page.status_code == 200
     assert "has not run yet" in page.content.decode()
+    assert "&lt;table" not in page.content.decode()
     customer = Client()
     customer.force_login(User.objects.create_user("customer"))
     for path in (PAGE, f"{PAGE}progress/"):
