@@ -107,7 +107,8 @@ class Day:
     """A day of a dataset: its state, and what that follows from.
 
     `filled` of `slots` hold rows. `quarantined` counts the rows set aside of the whole file that
-    the day came from, which may be a month's. `reason` is why the newest attempt failed, if it did.
+    the day came from, which may be a month's. `error` and `reason` are why the newest attempt
+    failed, if it did: by the error's class, and in words.
     """
 
     day: date
@@ -116,6 +117,7 @@ class Day:
     filled: int
     slots: int
     quarantined: int
+    error: str
     reason: str
 
     @property
@@ -175,15 +177,22 @@ class DatasetQuality:
             "unverified": sum(not file.verified for file in self.files),
         }
 
-    def as_json(self) -> dict[str, Any]:
-        """The days in short: totals, counts by state, each day that is not fine, and the gaps."""
+    def as_json(self, in_public: bool) -> dict[str, Any]:
+        """The days in short: totals, counts by state, each day that is not fine, and the gaps.
+
+        In public without the reasons in words, which name this machine's folders.
+        """
+        days = [_day_as_json(day) for day in self.days if day.state not in FINE_STATES]
+        if in_public:
+            for day in days:
+                del day["reason"]
         return {
             "dataset": self.dataset,
             "first_day": self.days[0].day.isoformat(),
             "last_day": self.days[-1].day.isoformat(),
             **self.totals,
             "counts": {str(state): count for state, count in self.counts.items()},
-            "days": [_day_as_json(day) for day in self.days if day.state not in FINE_STATES],
+            "days": days,
             "gaps": [{"start": _iso(gap.start), "end": _iso(gap.end)} for gap in self.gaps],
         }
 
@@ -244,12 +253,13 @@ def check(
     """The datasets of which anything is known within the days, in the snapshot of `cursor`.
 
     `first` and `last` are both included; None is the first or last day that `known_days` names.
+    Days to come, beyond those of which anything is known, are left out.
     """
-    if first is None or last is None:
-        known = known_days(cursor, symbol)
-        if known is None:
-            return []
-        first, last = first or known[0], last or known[1]
+    known = known_days(cursor, symbol)
+    if known is None:
+        return []
+    first = first or known[0]
+    last = min(last or known[1], max(timezone.now().date(), known[1]))
     if last < first:
         return []
     tried = _attempts(symbol, first, last)
@@ -325,7 +335,7 @@ def _check(
         facts = (int(rows[index]), int(filled[index]), DAY_MS // slot_ms)
         state = state_of(file, attempts, *facts)
         quarantined = file.quarantined if file else 0
-        days.append(Day(day, state, *facts, quarantined, attempts.reason))
+        days.append(Day(day, state, *facts, quarantined, attempts.error_class, attempts.reason))
     used = {files[day] for day in _days(first, last) if day in files}
     return DatasetQuality(name, days, _gaps(found["time"], slot_ms), list(used))
 

@@ -325,7 +325,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "RunState": "liqheat_project.lib.runs.RunState",
-        "ValidationOutcome": "heatmap.api.schema.OUTCOMES",
+        "ValidationOutcome": "heatmap.api.answer_fields.OUTCOMES",
     },
 }
 

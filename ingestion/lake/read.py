@@ -21,7 +21,6 @@ from ingestion.lake.schema import (
     OPEN_INTEREST,
     QUARANTINE,
     TRADES,
-    MarketTable,
     table_of,
 )
 
@@ -349,17 +348,6 @@ def version(cursor: duckdb.DuckDBPyConnection) -> int:
     row = cursor.execute("FROM ducklake_current_snapshot('lake')").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def row_counts(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, tables: tuple[MarketTable, ...] = MARKET_TABLES
-) -> dict[str, int]:
-    """Rows of a symbol in each table, by table name without the lake's."""
-    selects = " UNION ALL ".join(
-        f"SELECT '{table.plain_name}', count(*) FROM {table.name} WHERE symbol = $symbol"
-        for table in tables
-    )
-    return dict(cursor.execute(selects, {"symbol": symbol}).fetchall())
 
 
 def _arrays(result: duckdb.DuckDBPyConnection) -> Arrays:

@@ -11,6 +11,7 @@ from ingestion.lake import (
     free_disk,
     read,
     remove_symbol,
+    rows_within,
     writer,
 )
 from ingestion.lake.schema import LEDGER, QUARANTINE
@@ -116,7 +117,7 @@ def _seen(times: int) -> set[tuple[int, ...]]:
     seen = set()
     for _ in range(times):
         with read.snapshot() as cursor:
-            seen.add(tuple(read.row_counts(cursor, "ETHUSDT").values()))
+            seen.add(tuple(rows_within(cursor, "ETHUSDT").values()))
     return seen
 
 

@@ -5,8 +5,9 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
+from heatmap.api.answer_fields import OUTCOMES
 from heatmap.api.answers import JSON
-from heatmap.api.schema import ERRORS, NAME, OUTCOMES
+from heatmap.api.schema import ERRORS, NAME
 from ingestion.models import Symbol
 from ingestion.states import SymbolState
 from liqheat_project.lib.runs import RunState

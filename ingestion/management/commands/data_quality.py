@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--symbol", required=True)
         parser.add_argument("--start-date", type=day, metavar="YYYY-MM-DD")
         parser.add_argument("--end-date", type=day, metavar="YYYY-MM-DD", help="included")
-        parser.add_argument("--json", action="store_true", help="what GET /data/quality answers")
+        parser.add_argument(
+            "--json", action="store_true", help="what GET /data/quality answers, with reasons"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         symbol = find_symbol(options["symbol"])
@@ -37,7 +39,10 @@ class Command(BaseCommand):
         with read.snapshot() as cursor:
             found = check(cursor, symbol.name, first, last)
         if options["json"]:
-            report = {"symbol": symbol.name, "datasets": [one.as_json() for one in found]}
+            report = {
+                "symbol": symbol.name,
+                "datasets": [one.as_json(in_public=False) for one in found],
+            }
             self.stdout.write(json.dumps(report, indent=2))
         else:
             for quality in found:

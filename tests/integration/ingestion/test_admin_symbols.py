@@ -15,7 +15,7 @@ from django.test import Client
 
 from ingestion import jobs, load
 from ingestion.availability import MAX_FILES
-from ingestion.lake import LakeConfig, read, write_lock
+from ingestion.lake import LakeConfig, read, rows_within, write_lock
 from ingestion.models import ChunkState, IngestionJob, Symbol
 from ingestion.sources.files import plan_files
 from liqheat_project.lib.runs import RunState
@@ -73,7 +73,7 @@ def put_metrics(folder: Path, symbol: str, put: Callable[..., Path] = put_csv) -
 
 def counts(symbol: str) -> dict[str, int]:
     with read.snapshot() as cursor:
-        return {name: n for name, n in read.row_counts(cursor, symbol).items() if n}
+        return rows_within(cursor, symbol)
 
 
 def shown_messages(response: HttpResponse) -> str:

@@ -246,6 +246,7 @@ def test_data_quality_says_what_is_not_fine(
     assert (found["rows"], found["files"], found["duplicates"]) == (563, 2, 1)
     assert found["counts"] == {"unverified": 1, "partial": 1, "missing_upstream": 1}
     assert [one["day"] for one in found["days"]] == ["2024-11-01", "2024-11-02", "2024-11-03"]
+    assert str(tmp_path) in found["days"][1]["reason"]
     assert IngestionJob.objects.count() == 1
 
 
