@@ -2,6 +2,7 @@
 #   make run                      the whole program, until Ctrl-C
 #   make demo                     the same with a small made-up market in it
 #   make test ARGS=tests/faults   all tests or some, once per kind of database
+#   make soak ARGS="--minutes 5"  all of it for an hour, or so long, beside an exchange that fails
 #   make lint | make bench | make clean
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PIP := $(BIN) -m pip install --quiet --disable-pip-version-check
 # Tools that import the settings need a key, and no .env of the developer.
 PLAIN := ENV_FILE=/dev/null SECRET_KEY=unused
 
-.PHONY: run demo test lint bench clean
+.PHONY: run demo test lint bench soak clean
 
 run: $(VENV)/installed
 	@exec $(BIN) manage.py up $(ARGS)
@@ -34,6 +35,9 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	@$(BIN) -m tests.performance $(ARGS)
+
+soak: $(VENV)/installed-dev
+	@$(BIN) -m tests.soak $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

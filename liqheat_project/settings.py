@@ -82,6 +82,7 @@ LAKE_DATA_PATH = env.folder("LAKE_DATA_PATH", f"{VAR_DIR}/lake/data", BASE_DIR)
 LAKE_MEMORY_LIMIT_MB = env.number("LAKE_MEMORY_LIMIT_MB", 256, minimum=100)
 LAKE_THREADS = env.number("LAKE_THREADS", 2, minimum=1, maximum=256)
 LAKE_UNDO_DAYS = env.number("LAKE_UNDO_DAYS", 7, minimum=1, maximum=3650)
+LAKE_MAINTENANCE_SECONDS = env.number("LAKE_MAINTENANCE_SECONDS", 3600, minimum=10, maximum=86_400)
 
 # Sources
 
@@ -119,6 +120,7 @@ WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 2, minimum=1, maximum=256)
 
 # Collecting
 
+COLLECT = env.flag("COLLECT", default=True)
 LIQUIDATIONS_PERIOD_SECONDS = env.number("LIQUIDATIONS_PERIOD_SECONDS", 5, minimum=1, maximum=60)
 LIQUIDATIONS_SILENCE_MINUTES = env.number(
     "LIQUIDATIONS_SILENCE_MINUTES", 10, minimum=1, maximum=1440
@@ -174,7 +176,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.sweep", "schedule": SWEEP_SECONDS},
-    "maintain-lake": {"task": "ingestion.maintain_lake", "schedule": 3600},
+    "maintain-lake": {"task": "ingestion.maintain_lake", "schedule": LAKE_MAINTENANCE_SECONDS},
     # A round that waited for its whole period has been overtaken by the next.
     "collect-open-interest": {
         "task": "ingestion.collect_open_interest",
@@ -235,6 +237,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+LOGIN_REDIRECT_URL = "admin:index"  # the only pages that have a login
 ROOT_URLCONF = "liqheat_project.urls"
 WSGI_APPLICATION = "liqheat_project.wsgi.application"
 TEMPLATES = [

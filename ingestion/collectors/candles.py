@@ -57,9 +57,9 @@ def collect() -> None:
             taken = take_missing(exchange, missing)
             origin = exchange.base_url
         rows = write(taken.candles, origin)
-        mark_refused(COLLECTOR, taken.refused)
         if taken.ended_by:
             raise taken.ended_by
+        mark_refused(COLLECTOR, taken.refused)
         state.succeeded(
             COLLECTOR,
             next_run=in_seconds(settings.CANDLES_SECONDS),

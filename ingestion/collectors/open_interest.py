@@ -27,8 +27,8 @@ COLLECTOR = CollectorState.Collector.OPEN_INTEREST
 
 @dataclass
 class Snapshots:
-    """What one round brought: figures with their values in USDT (None where there is no mark
-    price), symbols that the exchange refused with its reasons, and what ended the round early."""
+    """What one round brought: figures with their values in USDT (None where no mark price
+    came), symbols that the exchange refused with its reasons, and what ended the round early."""
 
     figures: list[OpenInterestFigure] = field(default_factory=list)
     values: list[float | None] = field(default_factory=list)
@@ -47,9 +47,9 @@ def collect() -> None:
             snapshots = take_snapshots(exchange, symbols)
             origin = exchange.base_url
         rows = write(snapshots, origin, wanted=enabled_symbols)
-        mark_refused(COLLECTOR, snapshots.refused)
         if snapshots.ended_by:
             raise snapshots.ended_by
+        mark_refused(COLLECTOR, snapshots.refused)
         state.succeeded(
             COLLECTOR,
             next_run=in_seconds(settings.OPEN_INTEREST_SECONDS),
@@ -77,13 +77,13 @@ def take_snapshots(exchange: FuturesExchange, symbols: Sequence[str]) -> Snapsho
         prices = exchange.mark_prices() if together else {}
         for symbol in symbols:
             try:
-                figure = exchange.open_interest(symbol)
+                taken.figures.append(exchange.open_interest(symbol))
+                taken.values.append(None)  # the figure is kept, whatever becomes of its price
                 price = prices.get(symbol) if together else exchange.mark_price(symbol)
+                if price is not None:
+                    taken.values[-1] = taken.figures[-1].contracts * price
             except RefusedBySource as error:
                 taken.refused[symbol] = str(error)
-                continue
-            taken.figures.append(figure)
-            taken.values.append(None if price is None else figure.contracts * price)
     except SourceUnavailable as error:
         taken.ended_by = error
     return taken

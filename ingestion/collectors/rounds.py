@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from ingestion.collectors import state
@@ -13,7 +14,7 @@ from ingestion.models import CollectorState, Symbol
 
 def enabled_symbols() -> list[str]:
     """Names of the symbols that collectors work for, asked of the database now."""
-    return Symbol.enabled_names()
+    return Symbol.enabled_names() if settings.COLLECT else []
 
 
 def mark_refused(collector: CollectorState.Collector, refused: dict[str, str]) -> None:

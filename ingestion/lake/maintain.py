@@ -6,6 +6,10 @@ from ingestion.lake.schema import TABLE_NAMES, TRADES
 MERGED_TABLES = tuple(sorted(TABLE_NAMES - {TRADES.plain_name}))
 """Tables of many small files. aggTrades stay one file a day: a day is replaced by dropping it."""
 
+SETTLED_FILE_BYTES = 2_000_000
+"""Files from this size on are not merged any more. Otherwise every new row would have the whole
+history of its symbol written again, a day of whose copies is kept."""
+
 _WORTH_REWRITING = {TRADES.plain_name: 0.95}
 """Share of deleted rows from which a file is written anew without them; 0 means any. Until then
 it cannot be merged, and every reader reads the list of its deletions too."""
@@ -17,7 +21,8 @@ STATES_KEPT_DAYS = 1
 def merge_small_files(lake: Lake) -> None:
     """Write the small files of all tables but aggTrades together, per symbol.
 
-    A window read from one file a symbol takes a tenth of the time that one file a day takes.
+    A window read from one file a symbol takes a tenth of the time that one file a day takes; some
+    files of a year each do no harm.
     """
     cursor = lake.cursor()
     with write_lock(lake.config):
@@ -28,7 +33,10 @@ def merge_small_files(lake: Lake) -> None:
                 f"delete_threshold => {_WORTH_REWRITING.get(table, 0.0)})"
             )
         for table in MERGED_TABLES:
-            cursor.execute(f"CALL ducklake_merge_adjacent_files('lake', '{table}')")
+            cursor.execute(
+                f"CALL ducklake_merge_adjacent_files('lake', '{table}', "
+                f"max_file_size => {SETTLED_FILE_BYTES})"
+            )
 
 
 def free_disk(lake: Lake, days: int = STATES_KEPT_DAYS) -> None:

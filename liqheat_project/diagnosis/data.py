@@ -156,6 +156,8 @@ def collectors(symbol: Symbol) -> Finding:
     states = CollectorState.objects.filter(symbol__in=["", symbol.name])
     if not symbol.enabled:
         return ok("none runs for a disabled symbol")
+    if not settings.COLLECT:
+        return warn("nothing is collected", "Set COLLECT=true and start the programs again.")
     if not states:
         return warn("none has ever run", "`make run` starts them for every enabled symbol.")
     now = timezone.now()

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -69,11 +70,17 @@ class Child:
         self.restart_at: float | None = None
 
     def start(self) -> None:
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        self.put_long_log_aside()
         self.process = spawn(self.command, self.log, self.environment)
         self.started = time.monotonic()
         self.restart_at = None
+
+    def put_long_log_aside(self) -> None:
+        """Empties a long log into the file beside it, which keeps one such. The program goes on
+        writing into the same file, at its new end."""
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
+            shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+            os.truncate(self.log, 0)
 
     def signal_group(self, number: int) -> None:
         """Signals the program and what it started, also when only the latter is left."""
@@ -108,12 +115,13 @@ class Supervisor:
         self._children.append(child)
 
     def check(self) -> None:
-        """Restarts what has died, each after its own delay.
+        """Restarts what has died, each after its own delay, and keeps the logs from growing.
 
         Raises:
             GaveUp: the same program died `QUICK_DEATHS_ALLOWED` times within seconds of its start.
         """
         for child in self._children:
+            child.put_long_log_aside()
             if child.restart_at is not None:
                 if time.monotonic() >= child.restart_at:
                     child.start()

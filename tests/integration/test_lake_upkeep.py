@@ -6,8 +6,17 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg
+import pytest
 
-from ingestion.lake import LakeConfig, free_disk, merge_small_files, read, remove_symbol, writer
+from ingestion.lake import (
+    LakeConfig,
+    free_disk,
+    maintain,
+    merge_small_files,
+    read,
+    remove_symbol,
+    writer,
+)
 from ingestion.lake.schema import MARKET_TABLES
 from ingestion.sources.files import ArchiveFile
 from tests.archive_files import klines_csv
@@ -33,6 +42,13 @@ def files_of(table: str) -> int:
         )
     )
     return rows.fetchone()[0]
+
+
+def paths_of(table: str) -> list[str]:
+    rows = (
+        writer().cursor().execute("SELECT data_file FROM ducklake_list_files('lake', ?)", [table])
+    )
+    return [path for (path,) in rows.fetchall()]
 
 
 def digests(config: LakeConfig, symbol: str) -> dict[Path, str]:
@@ -89,6 +105,24 @@ def test_days_that_were_replaced_do_not_keep_a_table_in_pieces(lake: LakeConfig)
             "FROM lake.klines_5m_history GROUP BY day ORDER BY day"
         ).fetchall()
     assert prices == [(0, 98.0), (1, 198.0), (2, 198.0)]
+
+
+def test_a_large_file_is_not_written_again_for_every_new_row(
+    lake: LakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        put(day("ETHUSDT", number, "klines", "5m"))
+    merge_small_files(writer())
+    settled = paths_of("klines_5m_history")
+    assert len(settled) == 1
+    size = Path(settled[0]).stat().st_size
+    monkeypatch.setattr(maintain, "SETTLED_FILE_BYTES", size)
+    for number in (3, 4):
+        put(day("ETHUSDT", number, "klines", "5m"))
+        merge_small_files(writer())
+        assert settled[0] in paths_of("klines_5m_history")
+    assert len(paths_of("klines_5m_history")) == 2
+    assert count(table="klines_5m_history") == 5 * 288
 
 
 def test_the_ledger_does_not_become_a_file_a_job(lake: LakeConfig) -> None:

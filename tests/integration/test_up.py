@@ -1,4 +1,3 @@
-import os
 import re
 import signal
 import socket
@@ -10,71 +9,18 @@ import httpx
 import psutil
 import pytest
 
-from tests.services import CHECKOUT, free_port, wait_until
+from tests.launcher import READY_SECONDS, Launcher
+from tests.services import CHECKOUT, wait_until
 
 pytestmark = pytest.mark.slow
-READY_SECONDS = 120
 PROGRAMS = ["beat", "broker", "flower", "ingest", "liquidations", "live", "web"]
-
-
-class Launcher:
-    """`manage.py up` as on a machine of its own: nothing set but the folder and the two ports."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.web = f"127.0.0.1:{free_port()}"
-        self.flower = f"127.0.0.1:{free_port()}"
-        self.env_file = folder / "env"
-        self.output_file = folder / "output"
-
-    def start(self):
-        with self.output_file.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
-                cwd=CHECKOUT,
-                env={
-                    "PATH": os.environ["PATH"],
-                    "HOME": str(self.folder),
-                    "ENV_FILE": str(self.env_file),
-                    "VAR_DIR": str(self.folder / "var"),
-                    "WEB_ADDRESS": self.web,
-                    "FLOWER_ADDRESS": self.flower,
-                },
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def start_and_wait(self):
-        self.start()
-        wait_until(self._is_ready, READY_SECONDS, "the launcher to be ready")
-
-    def _is_ready(self):
-        assert self.process.poll() is None, self.output
-        return "Ctrl-C stops everything" in self.output
-
-    @property
-    def output(self):
-        return self.output_file.read_text()
-
-    def secret(self, name):
-        return re.search(rf"^{name}=(.+)$", self.env_file.read_text(), re.MULTILINE)[1]
-
-    def processes(self):
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def program(self, word):
-        """The supervised process with this word in its command line."""
-        children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if word in " ".join(child.cmdline()))
 
 
 @pytest.fixture
 def launcher(tmp_path):
     launcher = Launcher(tmp_path)
     yield launcher
-    if launcher.process.poll() is None:
-        launcher.process.kill()
-        launcher.process.wait()
+    launcher.kill()
 
 
 def ended(processes):

@@ -12,6 +12,9 @@ from liqheat_project.lib.processes import Child, GaveUp, Supervisor
 from tests.services import CHECKOUT, wait_until
 
 FOREVER = "import time; print('started', flush=True); time.sleep(600)"
+CHATTY = (
+    "import time\nwhile True: print('a line of thirty letters or so', flush=True); time.sleep(0.01)"
+)
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOREVER}"
 # Starts a grandchild that would outlive it, and says which.
 PARENT = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {FOREVER!r}]).pid)"
@@ -123,3 +126,17 @@ def test_a_long_log_is_put_aside_at_the_next_start(child, monkeypatch):
         web.process.wait()
         time.sleep(0.01)
     assert web.log.read_text() == web.log.with_suffix(".log.1").read_text()
+
+
+def test_the_log_of_a_program_that_runs_for_long_is_put_aside_too(supervisor, child, monkeypatch):
+    monkeypatch.setattr(processes, "LOG_LIMIT_BYTES", 1000)
+    web = child("web", CHATTY)
+    supervisor.add(web)
+    wait_until(lambda: web.log.stat().st_size > 1000, 30, "a long log")
+    web.process.send_signal(signal.SIGSTOP)
+    supervisor.check()
+    assert web.log.with_suffix(".log.1").stat().st_size > 1000
+    assert web.log.stat().st_size == 0
+    web.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: web.log.stat().st_size, 30, "the program to write on")
+    assert web.log.read_text().startswith("a line")

@@ -54,7 +54,7 @@ class Command(BaseCommand):
             _check_free("FLOWER_ADDRESS")
             supervisor = Supervisor(self._say)
             try:
-                self._start(supervisor)
+                self._start(supervisor, demo)
                 self._print_addresses()
                 if demo:
                     load_demo(self.environment)
@@ -72,10 +72,12 @@ class Command(BaseCommand):
                     settings.EMBEDDED_BROKER_FILE.unlink(missing_ok=True)
             self._say("All stopped.")
 
-    def _start(self, supervisor: Supervisor) -> None:
+    def _start(self, supervisor: Supervisor, demo: bool) -> None:
         if not settings.FLOWER_BASIC_AUTH:
             raise CommandError("FLOWER_BASIC_AUTH is not set: give Flower a user:password.")
         self.environment = dict(os.environ)
+        if demo:  # a made-up market must not go on with real candles
+            self.environment["COLLECT"] = "false"
         self._start_broker(supervisor)
         call_command("migrate", verbosity=0, interactive=False)
         self._make_admin()

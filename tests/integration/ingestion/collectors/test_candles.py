@@ -170,7 +170,7 @@ def test_what_came_before_the_exchange_failed_is_kept_and_the_rest_comes_later(
     assert state_of().errors_in_a_row == 0
 
 
-def test_a_delisted_symbol_says_so_and_does_not_stop_the_others(exchange, enable):
+def test_a_delisted_symbol_says_so_and_does_not_stop_the_others(exchange, enable, lift):
     enable("BTCUSDT", "ETHUSDT", "MATICUSDT")
     exchange.delisted.add("BTCUSDT")
     candles.collect()
@@ -179,6 +179,10 @@ def test_a_delisted_symbol_says_so_and_does_not_stop_the_others(exchange, enable
     assert state_of("MATICUSDT").last_error == "MATICUSDT: Invalid symbol. (-1121)"
     assert state_of().errors_in_a_row == 0
     assert state_of().details["symbols"] == 1
+    exchange.script(HANG_UP)
+    candles.collect()  # says nothing of symbols that it did not come to
+    assert state_of("BTCUSDT").errors_in_a_row == 1
+    lift()
     exchange.delisted.clear()
     candles.collect()
     assert not CollectorState.objects.filter(symbol="BTCUSDT").exists()

@@ -1,4 +1,11 @@
-from ingestion.collectors import contracts
+from ingestion.collectors import (
+    archive_sync,
+    candles,
+    checksums,
+    contracts,
+    liquidations,
+    open_interest,
+)
 from ingestion.models import CollectorState
 from liqheat_project.celery import app
 from tests.exchange import HANG_UP
@@ -38,3 +45,13 @@ def test_without_an_enabled_symbol_nothing_is_asked_or_due_or_wrong(exchange, en
     assert exchange.count() == asked
     (state,) = CollectorState.objects.all()
     assert (state.symbol, state.next_run, state.errors_in_a_row) == ("", None, 0)
+
+
+def test_nothing_is_collected_where_it_is_turned_off(exchange, enable, settings):
+    settings.COLLECT = False
+    enable("ETHUSDT")
+    for module in (archive_sync, candles, checksums, contracts, open_interest):
+        assert not module.collect()
+    assert exchange.count() == 0
+    assert liquidations.enabled_symbols() == []
+    assert not CollectorState.objects.exists()

@@ -119,6 +119,17 @@ def test_what_came_before_the_exchange_failed_is_kept(exchange, enable, fault):
     assert state_of().errors_in_a_row == 1
 
 
+def test_a_figure_is_kept_when_its_mark_price_does_not_come(exchange, enable):
+    enable("BTCUSDT", "ETHUSDT")
+    exchange.script(HANG_UP, path="/fapi/v1/premiumIndex")
+    open_interest.collect()
+    assert [row[1:3] for row in rows("BTCUSDT")] == [
+        (exchange.open_interest("BTCUSDT", START_MS), None)
+    ]
+    assert rows("ETHUSDT") == []
+    assert state_of().errors_in_a_row == 1
+
+
 def test_a_stopped_exchange_is_one_state_and_no_request(exchange, enable, lift):
     enable("BTCUSDT", "ETHUSDT")
     open_interest.collect()
