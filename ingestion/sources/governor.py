@@ -12,6 +12,7 @@ request of every process is admitted here first and its outcome told here.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 600.0
 LONGEST_BAN = 3 * 86_400.0
 """No stop lasts longer, whatever an answer names."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,9 @@ class Status:
 class Governor:
     """Admits requests and is told how they went. `budget` is weight a minute.
 
-    `recheck_seconds` is how long archive-only mode lasts before one request tries again. All
-    methods raise SourceUnavailable while the broker, which `client` asks, does not answer.
+    `recheck_seconds` is how long archive-only mode lasts before one request tries again. The
+    methods raise SourceUnavailable while the broker, which `client` asks, does not answer; but
+    `observe` and `succeeded` only log it, for the answer that they are about has come.
     """
 
     def __init__(
@@ -90,9 +94,7 @@ class Governor:
 
     def observe(self, used_weight: int) -> None:
         """The response's header says that the address has used so much weight this minute."""
-        self._change(
-            lambda status: replace(status, used_weight=max(status.used_weight, used_weight))
-        )
+        self._note(lambda status: replace(status, used_weight=max(status.used_weight, used_weight)))
 
     def succeeded(self) -> None:
         """The exchange answered a request: what had failed before is over.
@@ -106,7 +108,7 @@ class Governor:
                 return status
             return Status(status.minute, status.used_weight)
 
-        self._change(clear)
+        self._note(clear)
 
     def stop(self, seconds: float, reason: str) -> None:
         """The exchange itself said for how long no request may come (429, 418)."""
@@ -157,6 +159,13 @@ class Governor:
 
         with _answering():
             self._client.transaction(attempt, KEY)
+
+    def _note(self, edit: Callable[[Status], Status]) -> None:
+        """Change the state on account of an answer, which is not lost where that fails."""
+        try:
+            self._change(edit)
+        except SourceUnavailable as error:
+            logger.warning("An answer came. %s", error)
 
 
 def status_of(stored: object, now: float) -> Status:

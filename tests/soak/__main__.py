@@ -110,6 +110,7 @@ def running(folder: Path, seconds: float) -> Iterator[Stage]:
             FUTURES_BASE_URL=exchange.url,
             STREAM_BASE_URL=stream.url,
             ARCHIVE_BASE_URL=archive.url,
+            ARCHIVE_SYNC_SECONDS=str(max(60, round(seconds / 20))),
             COINGLASS_BASE_URL="http://127.0.0.1:9",
             DATA_DIR=str(folder / "data"),
             VALIDATION_DIR=str(folder / "validation"),
@@ -128,7 +129,9 @@ def running(folder: Path, seconds: float) -> Iterator[Stage]:
                 _manage(launcher, "enable_symbol", symbol)
             stream.wait_for_listener()
             liquidator = Liquidator(stream, exchange, seconds=3.0)
-            yield Stage(launcher, exchange, stream, liquidator, Record(), seconds, period)
+            yield Stage(
+                launcher, exchange, stream, archive.root, liquidator, Record(), seconds, period
+            )
         finally:
             launcher.kill()
 

@@ -14,7 +14,7 @@ from tests.soak.compare import (
     pauses,
     within,
 )
-from tests.soak.play import Stage
+from tests.soak.play import ARCHIVED, Stage
 from tests.soak.report import Report
 from tests.soak.stand_ins import UNDER_WAY_MS
 
@@ -28,6 +28,7 @@ def add(found: Report, stage: Stage, span: Span) -> None:
     kept = lake.read(stage.launcher.folder / "var")
     _add_open_interest(found, stage, kept, span)
     _add_candles(found, stage, kept, span)
+    _add_archived(found, stage, kept)
     _add_liquidations(found, stage, kept, span)
     found.head("Manners")
     found.hold_none(stage.exchange.impolite, "requests sent though the exchange had said to stop")
@@ -67,6 +68,12 @@ def _add_candles(found: Report, stage: Stage, kept: lake.Kept, span: Span) -> No
     found.hold_none(
         lost, f"of {LOOK_BACK_HOURS} h and the soak, or served, and not in the lake as served"
     )
+
+
+def _add_archived(found: Report, stage: Stage, kept: lake.Kept) -> None:
+    found.head("Files of the archive")
+    expected = {(name, dataset) for name in stage.exchange.symbols for dataset, _ in ARCHIVED}
+    found.hold_none(sorted(expected - kept.archived), "published, and not loaded and verified")
 
 
 def _add_liquidations(found: Report, stage: Stage, kept: lake.Kept, span: Span) -> None:

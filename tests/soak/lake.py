@@ -16,13 +16,15 @@ CANDLE_COLUMNS = (
 @dataclass(frozen=True)
 class Kept:
     """By symbol the figures of open interest and the candles, by their instants (ms); the
-    liquidations, the spans in which they were heard, and how many rows are there twice."""
+    liquidations, the spans in which they were heard, how many rows are there twice, and of which
+    symbols and datasets verified files of the archive were loaded."""
 
     figures: dict[str, dict[int, float]]
     candles: dict[str, dict[int, tuple[float, ...]]]
     events: list[Event]
     heard: dict[str, list[Span]]
     doubled_rows: int
+    archived: set[tuple[str, str]]
 
 
 def read(folder: Path) -> Kept:
@@ -47,12 +49,16 @@ def read(folder: Path) -> Kept:
         "SELECT symbol, epoch_ms(timestamp), epoch_ms(until) FROM lake.liquidation_coverage"
     ).fetchall():
         heard[symbol].append((start, end))
+    archived = cursor.execute(
+        "SELECT symbol, dataset FROM lake.loaded_files WHERE sha256 <> '' AND verified"
+    ).fetchall()
     return Kept(
         {symbol: {row[1]: row[2] for row in rows} for symbol, rows in _by_symbol(figures)},
         {symbol: {row[1]: tuple(row[2:]) for row in rows} for symbol, rows in _by_symbol(candles)},
         [Event(*row) for row in events],
         dict(heard),
         _doubled(figures) + _doubled(candles),
+        set(archived),
     )
 
 

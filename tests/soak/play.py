@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from ingestion.sources.files import plan_files
+from tests.archive_files import put_zip
 from tests.exchange import BROKEN, HANG_UP, RESTRICTED, SILENCE, TOO_MANY_REQUESTS, banned
 from tests.launcher import Launcher
 from tests.soak.compare import Span
@@ -20,6 +23,9 @@ RESTART_SECONDS = 60
 """What a program may take to work again after kill -9, on a busy machine."""
 
 
+ARCHIVED = (("klines", "1m"), ("metrics", None))
+NOTICED_MS = 1000
+"""What it takes at most until a kill is noticed."""
 LAST_KILL = 0.24
 """Share of the soak after which the programs run on undisturbed."""
 
@@ -39,11 +45,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Stage:
-    """The system, its stand-ins, and how long (seconds) the soak lasts and a collector's round."""
+    """The system, its stand-ins (of the archive the folder that it serves), and how long (seconds)
+    the soak and a collector's round last."""
 
     launcher: Launcher
     exchange: Exchange
     stream: Stream
+    archive: Path
     liquidator: Liquidator
     record: Record
     seconds: float
@@ -66,6 +74,15 @@ class Act:
         """Seconds from the start of the soak."""
         start = self.at * seconds
         return start, start + max(self.lasts * seconds, self.least_seconds)
+
+
+def publish(stage: Stage, lasts: float) -> None:
+    """The archive's files of yesterday, with the candles that REST serves too."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    for symbol in stage.exchange.symbols:
+        for dataset, interval in ARCHIVED:
+            (file,) = plan_files(symbol, dataset, interval, yesterday, yesterday)
+            put_zip(stage.archive, file, stage.exchange.archived(file) if interval else None)
 
 
 def too_many_requests(stage: Stage, lasts: float) -> None:
@@ -152,6 +169,7 @@ def kill_children(name: str) -> Callable[[Stage, float], None]:
 
 
 ACTS = (
+    Act("the archive publishes yesterday's files", 0.01, publish),
     Act("kill -9 of the processes of the collectors' worker", 0.09, kill_children("live")),
     Act("kill -9 of the collectors' worker", 0.12, kill("live")),
     Act("kill -9 of the broker", 0.15, kill("broker")),
@@ -171,8 +189,9 @@ ACTS = (
     Act("the stream is cut", 0.78, cut_stream),
     Act("the stream answers 451", 0.80, refuse_stream, 0.02, 0, heal_stream),
 )
-"""The programs are killed first, so that their memory can be watched from then on; from 0.85 of the
-soak on there is time to catch up."""
+"""The archive comes first, so that the worker that loads its files is warm when memory is first
+looked at. Then the programs are killed, so that their memory can be watched from then on; from 0.85
+of the soak on there is time to catch up."""
 
 
 def steps(stage: Stage, acts: tuple[Act, ...] = ACTS) -> Iterator[tuple[float, Callable[[], None]]]:
@@ -206,18 +225,18 @@ def _rest_away(stage: Stage, seconds: float) -> None:
 def _killed(stage: Stage, name: str) -> None:
     stage.record.kills[name] = stage.record.kills.get(name, 0) + 1
     if name == "liquidations":
-        stage.record.events_at_risk.append(_just_before(LIQUIDATIONS_PERIOD_SECONDS + 2))
-    if name == "live":
+        stage.record.events_at_risk.append(_around_now(LIQUIDATIONS_PERIOD_SECONDS + 2))
+    if name in ("live", "broker"):  # a worker that lost its broker gives up what it does
         _collectors_killed(stage)
-    if name in ("beat", "broker"):
+    if name == "beat":
         _rest_away(stage, RESTART_SECONDS)
 
 
 def _collectors_killed(stage: Stage) -> None:
-    stage.record.figures_at_risk.append(_just_before(ROUND_SECONDS))
+    stage.record.figures_at_risk.append(_around_now(ROUND_SECONDS))
     _rest_away(stage, RESTART_SECONDS)
 
 
-def _just_before(seconds: float) -> Span:
+def _around_now(seconds_before: float) -> Span:
     now = now_ms()
-    return now - round(1000 * seconds), now
+    return now - round(1000 * seconds_before), now + NOTICED_MS

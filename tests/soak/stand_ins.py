@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
+from ingestion.sources.files import ArchiveFile
+from tests.archive_files import KLINES_HEADER
 from tests.archive_server import Fault
-from tests.exchange import FuturesExchange
+from tests.exchange import DAY_MS, MINUTE_MS, FuturesExchange
 from tests.exchange_stream import StreamServer, force_order
 from tests.soak.compare import Event, Span, within
 
@@ -35,6 +37,13 @@ class Exchange(FuturesExchange):
     def say_stop(self, start_ms: int, end_ms: int) -> None:
         """Nothing may be asked in this span, apart from what was under way."""
         self.stops.append((start_ms + UNDER_WAY_MS, end_ms))
+
+    def archived(self, file: ArchiveFile) -> str:
+        """The candles of a day that is over, as the archive's CSV has them."""
+        first = round(file.start_instant.timestamp()) * 1000
+        opens = range(first, first + DAY_MS, MINUTE_MS)
+        lines = [",".join(map(str, self.candle(file.symbol, opened))) for opened in opens]
+        return "\n".join([KLINES_HEADER, *lines]) + "\n"
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[Fault, int]:
         fault, used = super().answer(path, query)

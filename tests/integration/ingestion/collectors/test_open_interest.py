@@ -246,7 +246,9 @@ def test_a_worker_collects_what_beat_sends(exchange, enable, start_worker):
     start_worker(queues="live")
     entry = settings.CELERY_BEAT_SCHEDULE["collect-open-interest"]
     app.send_task(entry["task"], **entry["options"])
-    wait_until(rows, 60, "a row")
+    # The row is there a moment before the account of it.
+    wait_until(CollectorState.objects.filter(symbol="").exists, 60, "the round's account")
+    assert len(rows()) == 1
     assert state_of().details == {"rows": 1, "symbols": 1}
 
 
