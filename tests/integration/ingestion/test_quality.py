@@ -270,5 +270,10 @@ def test_a_day_that_is_not_over_is_no_failure_of_data_quality(
     assert [one.day for one in found.missing_days(day(2))] == [day(1)]
 
 
+def test_check_data_is_another_name_of_data_quality(ethereum: Symbol, lake: LakeConfig) -> None:
+    with pytest.raises(CommandError, match="Nothing of ETHUSDT is"):
+        call_command("check_data", "--symbol=ETHUSDT")
+
+
 def test_nothing_known_is_a_failure_of_data_quality(ethereum: Symbol, lake: LakeConfig) -> None:
     assert "Nothing of ETHUSDT" in quality_fails()[1]
