@@ -150,8 +150,8 @@ CELERY_TASK_TIME_LIMIT = VISIBILITY_TIMEOUT_SECONDS
 CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# A process of the pool makes room for a fresh one after so many tasks, some hours of collecting: what
-# DuckDB keeps in memory grows by some 60 KB a commit.
+# A process of the pool makes room for a fresh one after so many tasks, some hours of collecting:
+# what DuckDB keeps in memory grows by some 60 KB a commit.
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
