@@ -27,7 +27,7 @@ def heatmap(request: HttpRequest) -> HttpResponse:
         request,
         "heatmap/page.html",
         {
-            "symbols": Symbol.objects.filter(enabled=True).values_list("name", flat=True),
+            "symbols": Symbol.enabled_names(),
             "windows": WINDOWS,
             "default_window": DEFAULT_WINDOW,
             "intervals": INTERVALS,

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -66,17 +66,6 @@ def day(text: str) -> date:
     except ValueError as error:
         raise ArgumentTypeError(f"{text} is not in the calendar") from error
     raise ArgumentTypeError(f"{text!r} is no date like 2024-11-01")
-
-
-def days_text(days: Iterable[date]) -> str:
-    """Days with neighbours drawn together: `2024-11-01 to 2024-11-03, 2024-11-09`."""
-    runs: list[list[date]] = []
-    for one in sorted(days):
-        if runs and one - runs[-1][-1] == timedelta(days=1):
-            runs[-1][1:] = [one]
-        else:
-            runs.append([one])
-    return ", ".join(" to ".join(map(str, run)) for run in runs)
 
 
 def data_folder(text: str) -> Path:

@@ -1,7 +1,6 @@
 """The use case: a leased batch of archive files goes from its source into the lake."""
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -24,6 +23,8 @@ from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.staging import Source
+from liqheat_project.lib.backoff import backoff
+from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.leftovers import private_name, remove_leftovers
 
 LONGEST_BACKOFF_SECONDS = 600.0
@@ -59,10 +60,7 @@ def load_chunk(chunk_id: int) -> Outcome:
             with held.kept_alive():
                 _load_batch(held, outcome)
         except Exception as error:
-            if isinstance(error.__cause__, SystemExit):
-                # DuckDB turns the exit that a signal asks for into an error of its own. A process
-                # of the pool that lives on after it is never given a task again.
-                raise error.__cause__ from None
+            pass_on_hidden_exit(error)
             logger.exception("%s ended in an unforeseen way", held.chunks[0])
             for chunk in held.chunks:
                 _end_attempt(held, chunk, TemporaryError(f"unexpected: {error!r}"), outcome)
@@ -248,15 +246,11 @@ def _end_attempt(held: Lease, chunk: Chunk, error: IngestionError, outcome: Outc
     if not again or chunk.attempts >= settings.CHUNK_MAX_ATTEMPTS:
         held.end(chunk, ChunkState.FAILED, **why)
         return
-    delay = max(_backoff(chunk.attempts), getattr(error, "retry_after", None) or 0)
+    wait = backoff(chunk.attempts, settings.RETRY_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
+    delay = max(wait, getattr(error, "retry_after", None) or 0)
     retry_at = timezone.now() + timedelta(seconds=delay)
     if held.end(chunk, ChunkState.WAITING, retry_at=retry_at, **why):
         outcome.retries[chunk.pk] = delay
-
-
-def _backoff(attempts: int) -> float:
-    longest = min(settings.RETRY_BACKOFF_SECONDS * 2 ** (attempts - 1), LONGEST_BACKOFF_SECONDS)
-    return longest * random.uniform(0.75, 1.0)  # noqa: S311 - spreads the attempts, no secret
 
 
 def _ledger(chunk: Chunk) -> Ledger:

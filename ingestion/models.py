@@ -71,6 +71,11 @@ class Symbol(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @classmethod
+    def enabled_names(cls) -> list[str]:
+        """The names of the enabled symbols, asked of the database now."""
+        return list(cls.objects.filter(enabled=True).values_list("name", flat=True))
+
     def is_approved(self, now: datetime) -> bool:
         """Whether an approval is in force: it ends by itself when its time has come."""
         until = self.approved_until

@@ -82,6 +82,12 @@ BAD_STATES = frozenset(
 )
 """States that another load may mend. A missing checksum or live rows are nothing wrong."""
 
+MISSING_STATES = frozenset(
+    {DayState.CHECKSUM_MISMATCH, DayState.MISSING_UPSTREAM, DayState.NOT_LOADED}
+)
+"""Bad states in which the day's file is not in the lake. Days that are cut off or have bad rows are
+loaded as well as they can be: the archive itself has some."""
+
 FINE_STATES = frozenset({DayState.VERIFIED, DayState.REPLACED})
 """States in which nothing is left to be wished for."""
 
@@ -101,7 +107,8 @@ class Day:
     """A day of a dataset: its state, and what that follows from.
 
     `filled` of `slots` hold rows. `quarantined` counts the rows set aside of the whole file that
-    the day came from, which may be a month's. `reason` is why the newest attempt failed, if it did.
+    the day came from, which may be a month's. `error` and `reason` are why the newest attempt
+    failed, if it did: by the error's class, and in words.
     """
 
     day: date
@@ -110,6 +117,7 @@ class Day:
     filled: int
     slots: int
     quarantined: int
+    error: str
     reason: str
 
     @property
@@ -136,11 +144,12 @@ class Gap:
 @dataclass(frozen=True)
 class DatasetQuality:
     """A dataset (of DATASET_CHOICES) over consecutive days. `gaps` lie between the first and the
-    last slot of these days that holds a row."""
+    last slot of these days that holds a row; `files` gave the days their rows."""
 
     dataset: str
     days: list[Day]
     gaps: list[Gap]
+    files: list[LoadedFile]
 
     @property
     def counts(self) -> dict[DayState, int]:
@@ -152,14 +161,38 @@ class DatasetQuality:
     def bad_days(self) -> list[Day]:
         return [day for day in self.days if day.state in BAD_STATES]
 
-    def as_json(self) -> dict[str, Any]:
-        """The days in short: counts by state, each day that is not fine, and the gaps."""
+    def missing_days(self, today: date) -> list[Day]:
+        """Days before `today` whose file is not in the lake."""
+        return [day for day in self.days if day.state in MISSING_STATES and day.day < today]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Rows of the days, their files, and of these files the rows set aside, the repetitions
+        left out, and how many have no confirmed checksum."""
+        return {
+            "rows": sum(day.rows for day in self.days),
+            "files": len(self.files),
+            "quarantined": sum(file.quarantined for file in self.files),
+            "duplicates": sum(file.duplicates for file in self.files),
+            "unverified": sum(not file.verified for file in self.files),
+        }
+
+    def as_json(self, in_public: bool) -> dict[str, Any]:
+        """The days in short: totals, counts by state, each day that is not fine, and the gaps.
+
+        In public without the reasons in words, which name this machine's folders.
+        """
+        days = [_day_as_json(day) for day in self.days if day.state not in FINE_STATES]
+        if in_public:
+            for day in days:
+                del day["reason"]
         return {
             "dataset": self.dataset,
             "first_day": self.days[0].day.isoformat(),
             "last_day": self.days[-1].day.isoformat(),
+            **self.totals,
             "counts": {str(state): count for state, count in self.counts.items()},
-            "days": [_day_as_json(day) for day in self.days if day.state not in FINE_STATES],
+            "days": days,
             "gaps": [{"start": _iso(gap.start), "end": _iso(gap.end)} for gap in self.gaps],
         }
 
@@ -220,12 +253,13 @@ def check(
     """The datasets of which anything is known within the days, in the snapshot of `cursor`.
 
     `first` and `last` are both included; None is the first or last day that `known_days` names.
+    Days to come, beyond those of which anything is known, are left out.
     """
-    if first is None or last is None:
-        known = known_days(cursor, symbol)
-        if known is None:
-            return []
-        first, last = first or known[0], last or known[1]
+    known = known_days(cursor, symbol)
+    if known is None:
+        return []
+    first = first or known[0]
+    last = min(last or known[1], max(timezone.now().date(), known[1]))
     if last < first:
         return []
     tried = _attempts(symbol, first, last)
@@ -301,8 +335,9 @@ def _check(
         facts = (int(rows[index]), int(filled[index]), DAY_MS // slot_ms)
         state = state_of(file, attempts, *facts)
         quarantined = file.quarantined if file else 0
-        days.append(Day(day, state, *facts, quarantined, attempts.reason))
-    return DatasetQuality(name, days, _gaps(found["time"], slot_ms))
+        days.append(Day(day, state, *facts, quarantined, attempts.error_class, attempts.reason))
+    used = {files[day] for day in _days(first, last) if day in files}
+    return DatasetQuality(name, days, _gaps(found["time"], slot_ms), list(used))
 
 
 def _day_as_json(day: Day) -> dict[str, Any]:

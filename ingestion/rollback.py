@@ -4,12 +4,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion import audit, jobs, lake
 from ingestion.errors import NothingKept, RefusedRange
 from ingestion.models import IngestionJob, RollBack, Symbol, SymbolEvent
+from ingestion.signals import history_changed
 from liqheat_project.lib.runs import ENDED_STATES
 
 FIRST_DAY = date(2010, 1, 1)
@@ -17,6 +19,7 @@ FIRST_DAY = date(2010, 1, 1)
 Act = SymbolEvent.Act
 
 
+@transaction.atomic
 def set_enabled(symbol: Symbol, enabled: bool, by: Any = None) -> bool:
     """Serve the symbol, or stop serving it; its data stays. False when it was so already."""
     if not Symbol.objects.filter(pk=symbol.pk).exclude(enabled=enabled).update(enabled=enabled):
@@ -67,9 +70,12 @@ def roll_back(symbol: Symbol, days: lake.Days = lake.ALL_DAYS, by: Any = None) -
         raise
     made.rows, made.files, made.quarantined = removal.rows, removal.files, removal.quarantined
     made.bytes_kept = lake.bytes_kept(lake.writer().config, made.kept_as.hex)
-    made.save()
     counts = _counts(made) | {"jobs cancelled": len(unfinished)}
-    audit.record(Act.ROLLED_BACK, symbol.name, f"Roll back {made.pk}: {days}.", by, counts)
+    with transaction.atomic():
+        made.save()
+        audit.record(Act.ROLLED_BACK, symbol.name, f"Roll back {made.pk}: {days}.", by, counts)
+        if made.total:
+            history_changed.send(RollBack, made=made, by=by)
     return made
 
 
@@ -85,18 +91,23 @@ def undo(made: RollBack, by: Any = None) -> None:
     removed = lake.undo_removal(lake.writer(), made.kept_as.hex)
     made.rows, made.files, made.quarantined = removed.rows, removed.files, removed.quarantined
     made.undone_at, made.undone_by, made.bytes_kept = timezone.now(), by, 0
-    made.save()
-    lake.discard(lake.writer().config, made.kept_as.hex)
     text = f"Roll back {made.pk}: {made.days}."
-    audit.record(Act.ROLL_BACK_UNDONE, made.symbol, text, by, _counts(made))
+    with transaction.atomic():
+        made.save()
+        audit.record(Act.ROLL_BACK_UNDONE, made.symbol, text, by, _counts(made))
+        history_changed.send(RollBack, made=made, by=by)
+    lake.discard(lake.writer().config, made.kept_as.hex)
 
 
 def give_up(made: RollBack, by: Any = None, reason: str = "") -> int:
-    """Give up the undo of a roll back and free the disk; returns the bytes."""
-    if not made.can_be_undone:
+    """Give up the undo of a roll back and free the disk; returns the bytes, 0 where it was undone
+    or given up meanwhile."""
+    # An undo takes a while: `made` may have been read before it, and must not overwrite its end.
+    standing = RollBack.objects.filter(pk=made.pk, undone_at=None, given_up_at=None)
+    given_up = standing.update(given_up_at=timezone.now(), bytes_kept=0)
+    made.refresh_from_db()
+    if not given_up:
         return 0
-    made.given_up_at, made.bytes_kept = timezone.now(), 0
-    made.save()
     freed = lake.discard(lake.writer().config, made.kept_as.hex)
     text = f"Roll back {made.pk}: {made.days}. {reason}".strip()
     audit.record(Act.UNDO_GIVEN_UP, made.symbol, text, by, {"bytes freed": freed})

@@ -1,6 +1,5 @@
 """How all that runs by itself is doing: for the admin's page, `/health` and `/metrics`."""
 
-import json
 import shutil
 import time
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from ingestion.lake.connection import translated_errors
 from ingestion.lake.freshness import KINDS, Freshness, LakeSize, freshness, size
 from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import CollectorState, Symbol
+from ingestion.sources.governor import KEY, status_of
 from liqheat_project.lib import heartbeats
 from liqheat_project.lib.broker import short_of_patience
+from liqheat_project.lib.disk import existing
 
 QUEUES = ("ingest", "live", "validation")
-GOVERNOR_KEY = "liqheat:rest"
 LATE_AFTER = timedelta(minutes=5)
 SILENT_AFTER_SECONDS = 60.0
 DAY_MS = 86_400_000
@@ -73,7 +73,7 @@ def condition(state: CollectorState, now: datetime) -> str:
 
 def lake_status() -> LakeStatus:
     """Size and freshness in one snapshot of the lake. Raises TemporaryError when it is away."""
-    names = list(Symbol.objects.filter(enabled=True).values_list("name", flat=True))
+    names = Symbol.enabled_names()
     now_ms = time.time_ns() // 1_000_000
     with translated_errors(), lake.read.snapshot() as cursor:
         known = freshness(cursor, now_ms)
@@ -83,7 +83,7 @@ def lake_status() -> LakeStatus:
         _symbol_status(name, known.get(name, Freshness()), spans.get(name, []), now_ms)
         for name in names
     ]
-    return LakeStatus(total, shutil.disk_usage(settings.LAKE_DATA_PATH).free, symbols)
+    return LakeStatus(total, shutil.disk_usage(existing(settings.LAKE_DATA_PATH)).free, symbols)
 
 
 def broker_status() -> BrokerStatus:
@@ -113,16 +113,15 @@ def _symbol_status(
 
 
 def _governor(client: redis.Redis) -> dict[str, Any] | None:
-    """The notes of the governor of REST requests, with the weight used in the present minute."""
-    notes = client.get(GOVERNOR_KEY)
+    """What the governor of REST requests notes, with the weight used in the present minute."""
+    notes, now = client.get(KEY), time.time()
     if notes is None:
         return None
-    found = json.loads(notes)
-    now = time.time()
-    until = found.get("stopped_until", 0.0)
+    status = status_of(notes, now)
+    stopped = status.stopped_until > now
     return {
-        "used_weight": found.get("used_weight", 0) if found.get("minute") == int(now // 60) else 0,
-        "stopped_until": datetime.fromtimestamp(until, UTC) if until > now else None,
-        "archive_only": bool(found.get("archive_only")),
-        "reason": found.get("reason", "") if until > now else "",
+        "used_weight": status.used_weight,
+        "stopped_until": datetime.fromtimestamp(status.stopped_until, UTC) if stopped else None,
+        "archive_only": status.archive_only,
+        "reason": status.reason if stopped else "",
     }

@@ -2,15 +2,29 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.contrib.django.task import DjangoTask
 from celery.signals import after_task_publish, beat_init, heartbeat_sent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liqheat_project.settings")
 
 from django.conf import settings
 
+from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.heartbeats import Heartbeat
 
-app = Celery("liqheat")
+
+class ExitingTask(DjangoTask):
+    """A task that ends its process when it is told to, also in the middle of a query."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return super().__call__(*arguments, **named)
+        except Exception as error:
+            pass_on_hidden_exit(error)
+            raise
+
+
+app = Celery("liqheat", task_cls=ExitingTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -150,6 +150,9 @@ CELERY_TASK_TIME_LIMIT = VISIBILITY_TIMEOUT_SECONDS
 CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A process of the pool makes room for a fresh one after so many tasks, some hours of collecting:
+# what DuckDB keeps in memory grows by some 60 KB a commit.
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -237,6 +240,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+LOGIN_REDIRECT_URL = "admin:index"  # the only pages that have a login
 ROOT_URLCONF = "liqheat_project.urls"
 WSGI_APPLICATION = "liqheat_project.wsgi.application"
 TEMPLATES = [
@@ -324,7 +328,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "RunState": "liqheat_project.lib.runs.RunState",
-        "ValidationOutcome": "heatmap.api.schema.OUTCOMES",
+        "ValidationOutcome": "heatmap.api.answer_fields.OUTCOMES",
     },
 }
 

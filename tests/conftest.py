@@ -137,30 +137,48 @@ def real_data() -> Path:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[LakeConfig]:
-    """A fresh, empty lake for one test, in this process and in the workers it starts."""
-    with fresh_lake(tmp_path) as config:
+def lake(tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
+    """A fresh, empty lake for one test, in this process and in the workers it starts.
+
+    What it sets goes by pytest-django's `settings`, as what the tests set: overrides that end in
+    another order than they began in would bring this lake's folder back for the tests to come.
+    """
+    config = _new_lake(tmp_path)
+    settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH = config.catalog_url, config.data_path
+    with _configured(config):
         yield config
 
 
 @contextmanager
 def fresh_lake(folder: Path) -> Iterator[LakeConfig]:
-    """A fresh, empty lake with its files in `folder`, until the block ends."""
+    """The same for several tests, until the block ends."""
     from django.test import override_settings
 
+    config = _new_lake(folder)
+    with (
+        override_settings(LAKE_CATALOG_URL=config.catalog_url, LAKE_DATA_PATH=config.data_path),
+        _configured(config),
+    ):
+        yield config
+
+
+def _new_lake(folder: Path) -> LakeConfig:
     catalog_url = f"sqlite:///{folder}/lake/catalog.sqlite"
     server = next((one for one in _services if isinstance(one, PostgreSQL)), None)
     if server:
         name = f"lake_{uuid.uuid4().hex}"
         server.execute(f"CREATE DATABASE {name}")
         catalog_url = server.url(name)
-    config = LakeConfig(catalog_url, folder / "lake" / "data", temporary_path=folder / "duckdb")
-    with override_settings(LAKE_CATALOG_URL=catalog_url, LAKE_DATA_PATH=config.data_path):
-        configure(config)
-        try:
-            yield config
-        finally:
-            configure(_lake_of_session())
+    return LakeConfig(catalog_url, folder / "lake" / "data", temporary_path=folder / "duckdb")
+
+
+@contextmanager
+def _configured(config: LakeConfig) -> Iterator[None]:
+    configure(config)
+    try:
+        yield
+    finally:
+        configure(_lake_of_session())
 
 
 @pytest.fixture

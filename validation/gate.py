@@ -1,11 +1,14 @@
 """The approval gate: when a symbol counts as compared with the outside world."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import numpy as np
+DECIDING = ("price_level_overlap", "rank_correlation")
+"""The figures by which a null model can be beaten. Not the hit rate: zones of any map that has many
+hit nearly everything, above which there is no room even for the truth."""
 
 
 class Verdict(StrEnum):
@@ -26,7 +29,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class RunFigures:
-    """What a run found. `lift_low`: by "figure over null model", the lower bound of the lift.
+    """What a run found. `lift_low`: by null model, then by figure, the lower bound of the lift.
 
     `unreadable`: why its reference could not be read; then the figures do not count.
     """
@@ -34,7 +37,7 @@ class RunFigures:
     at: datetime
     hit_rate: float = float("nan")
     price_level_overlap: float = float("nan")
-    lift_low: Mapping[str, float] | None = None
+    lift_low: Mapping[str, Mapping[str, float]] | None = None
     unreadable: str = ""
 
 
@@ -81,7 +84,10 @@ def decide(policy: Policy, runs: Sequence[RunFigures], now: datetime) -> Decisio
 
 
 def shortfalls(policy: Policy, run: RunFigures) -> list[str]:
-    """Why a run does not pass; empty where it does. What is not known (NaN) does not pass."""
+    """Why a run does not pass; empty where it does. What is not known (NaN) does not pass.
+
+    A null model is beaten where the lower bound of the lift is above 0 in a figure of DECIDING.
+    """
     found = [
         f"{name} {value:.2f}, more than {least:.2f} is needed"
         for name, value, least in (
@@ -93,9 +99,13 @@ def shortfalls(policy: Policy, run: RunFigures) -> list[str]:
     if not run.lift_low:
         return [*found, "not compared with any null model"]
     return found + [
-        f"no better than chance: the lift of {name} is not known"
-        if np.isnan(low)
-        else f"no better than chance: the lift of {name} may be {low:+.2f}"
-        for name, low in run.lift_low.items()
-        if not low > 0
+        f"no better than chance: the lift over {null.replace('_', ' ')} may be "
+        + " and ".join(_bound(figure, low.get(figure, math.nan)) for figure in DECIDING)
+        for null, low in run.lift_low.items()
+        if not any(low.get(figure, math.nan) > 0 for figure in DECIDING)
     ]
+
+
+def _bound(figure: str, low: float) -> str:
+    value = "anything" if math.isnan(low) else f"{low:+.2f}"
+    return f"{value} in {figure.replace('_', ' ')}"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from liqheat_project.lib.leftovers import private_name
 from validation import references, runs
 from validation.coinglass import Unreadable
 from validation.models import ValidationRun
@@ -62,13 +63,23 @@ def _pick_up_one(path: Path) -> ValidationRun | None:
             time_zone=settings.VALIDATION_INBOX_TIME_ZONE,
         )
     except Unreadable as error:
+        aside = _set_aside(path)  # first: a file that stays would give another run each time
         run = runs.create_refused(path.name, source, digest, error.reason)
-        refused = path.parent / "refused" / f"{run.pk}-{runs.plain_name(path.name)}"
-        refused.parent.mkdir(exist_ok=True)
-        os.replace(path, refused)
+        aside.rename(aside.with_name(f"{run.pk}-{_short(path.name)}"))
         return None
     path.unlink()
     return run
+
+
+def _set_aside(path: Path) -> Path:
+    aside = path.parent / "refused" / f"{private_name()}-{_short(path.name)}"
+    aside.parent.mkdir(exist_ok=True)
+    return path.rename(aside)
+
+
+def _short(name: str) -> str:
+    """The end of a file's name, so that what is put before it does not make it too long a name."""
+    return runs.plain_name(name)[-40:]
 
 
 def _settled(folder: Path, now: datetime) -> Iterator[Path]:

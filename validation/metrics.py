@@ -4,6 +4,7 @@ Every figure compares a reference with ours on a common grid of price buckets. N
 anything without its chance level: `validation.nulls` gives that.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,20 +59,21 @@ class Figures:
     earth_movers_distance: float
 
 
-def common_grid(
-    reference_prices: FloatArray, our_prices: FloatArray, size: float, reference_size: float
+def grid_of_cells(
+    cell_lower: float, cell_size: float, least_size: float, lower: float, upper: float
 ) -> Grid:
-    """The buckets of `size` that lie within both ranges of lower edges (`size` is that of ours).
+    """Buckets within `lower` and `upper` made of whole cells, one of which begins at `cell_lower`.
 
-    Raises ValueError where the ranges have not two buckets in common.
+    As many cells to a bucket as make it at least `least_size`. No cell is cut in two: a level on a
+    border would be spread over two buckets, and the same map would not look the same.
+    Raises ValueError where there is no room for two buckets.
     """
-    lower = max(reference_prices[0], our_prices[0])
-    upper = min(reference_prices[-1] + reference_size, our_prices[-1] + size)
-    first = int(np.ceil(lower / size - 1e-9))
-    count = int(np.floor(upper / size + 1e-9)) - first
+    size = cell_size * max(1, math.ceil(least_size / cell_size - 1e-9))
+    first = math.ceil((lower - cell_lower) / size - 1e-9)
+    count = math.floor((upper - cell_lower) / size + 1e-9) - first
     if count < 2:
         raise ValueError(f"the maps have no prices in common above {lower:g} and below {upper:g}")
-    return Grid(first * size, size, count)
+    return Grid(cell_lower + first * size, size, count)
 
 
 def resample(prices: FloatArray, size: float, values: FloatArray, grid: Grid) -> FloatArray:

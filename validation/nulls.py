@@ -5,10 +5,12 @@ anything. So each figure is compared with those of four kinds of maps that know 
 what, drawn many times.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare
 
@@ -18,6 +20,11 @@ INTERVAL = (0.025, 0.975)
 ROUND_STEP_SHARE = 0.01
 ROUND_WIDTH = 0.1
 
+LEAST_SHIFT = 0.25
+"""Share of the window by which our map must be older or newer to be one at another time."""
+MOST_OTHER_TIMES = 20
+
+IntArray = NDArray[np.int64]
 Generator = np.random.Generator
 
 
@@ -86,6 +93,16 @@ def shifted_in_time(column: OurColumn, random: Generator) -> FloatArray:
     if not column.other_times.shape[1]:
         return np.full(column.grid.count, np.nan)
     return column.other_times[:, random.integers(column.other_times.shape[1])]
+
+
+def other_times(times: IntArray, instant: int) -> IntArray:
+    """Which of the ascending `times` [T] are other times than `instant`, for `shifted_in_time`.
+
+    Those at least LEAST_SHIFT of their span away, evenly spread; none where all are too near.
+    """
+    distance = np.abs(times - instant)
+    others = np.flatnonzero((distance >= LEAST_SHIFT * (times[-1] - times[0])) & (distance > 0))
+    return others[:: max(1, math.ceil(len(others) / MOST_OTHER_TIMES))]
 
 
 NULL_MODELS: Mapping[str, Callable[[OurColumn, Generator], FloatArray]] = {

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ingestion.errors import IngestionError
 from ingestion.models import Symbol
+from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.runs import ENDED_STATES, RunState
 from validation import approval, coinglass_api, drawing, journal, references
 from validation.check import Comparison, check
@@ -113,6 +114,7 @@ def execute(run_id: int) -> None:
     except IngestionError as error:
         _end(run, RunState.FAILED, str(error))
     except Exception as error:
+        pass_on_hidden_exit(error)
         logger.exception("validation run %s ended in an unforeseen way", run.pk)
         _end(run, RunState.FAILED, f"unexpected: {error!r}")
     else:

@@ -36,6 +36,11 @@ class Summary:
     unreadable: int
     figures: dict[str, Spread | None]
 
+    @property
+    def outcome(self) -> str:
+        """The verdict on the symbol in words: "not validated" where there is none."""
+        return (self.pair.outcome or "not validated").replace("_", " ")
+
 
 def summarise(now: datetime, symbol: str | None = None) -> list[Summary]:
     """By name, of one symbol or of all that are registered."""

@@ -74,7 +74,6 @@ def _ask(name: str) -> Market:
 
 
 def _why_not(name: str) -> str:
-    enabled = list(Symbol.objects.filter(enabled=True).values_list("name", flat=True))
     if Symbol.objects.filter(name=name).exists():
         reason = (
             f"{name} is disabled. Enable it in the admin under Symbols, or with `manage.py "
@@ -82,4 +81,4 @@ def _why_not(name: str) -> str:
         )
     else:
         reason = f"{name} is not known."
-    return f"{reason} Enabled symbols: {', '.join(enabled) or 'none'}."
+    return f"{reason} Enabled symbols: {', '.join(Symbol.enabled_names()) or 'none'}."

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from heatmap.build import Result
 
+LAYOUT_NUMBER = 2
+"""One more with every change of what LAYOUT says, for pages that were open before it."""
 DECADES = 6
 CODES_PER_DECADE = 100
 SERIES = ("open", "high", "low", "close", "positions_created", "positions_consumed")
@@ -20,11 +22,12 @@ DROPPED_BITS = 13
 COLUMNS_AT_ONCE = 64
 NOTHING = -(2**30)
 
-LAYOUT = """Little-endian, for T columns and B price rows:
+LAYOUT = f"""Little-endian, for T columns and B price rows:
 
 1. uint32 H, then H bytes of UTF-8 JSON, filled up with spaces so that what follows starts at a
-   multiple of 8: `{meta, columns: T, rows: B, first_time, interval_ms, first_price,
-   price_bin_size, largest, decades, codes_per_decade, series}`. Column i stands at
+   multiple of 8: `{{layout, meta, columns: T, rows: B, first_time, interval_ms, first_price,
+   price_bin_size, largest, decades, codes_per_decade, series}}`. `layout` is {LAYOUT_NUMBER}; with
+   another number the bytes mean something else. Column i stands at
    `first_time + i * interval_ms` (ms UTC), row j is the bucket from
    `first_price + j * price_bin_size` on.
 2. float32 [6, T]: the `series` one after the other: open, high, low, close of the candle that
@@ -42,11 +45,13 @@ a power of 10^(1 / codes_per_decade). Without data T and B are 0 and the header 
 def packed_body(meta: dict[str, Any], result: Result | None) -> bytes:
     """The answer as LAYOUT describes it."""
     if result is None:
-        return b"".join(_header({"meta": meta, "columns": 0, "rows": 0, "series": SERIES}))
+        nothing = {"columns": 0, "rows": 0, "series": SERIES}
+        return b"".join(_header({"layout": LAYOUT_NUMBER, "meta": meta, **nothing}))
     heatmap, candles = result.heatmap, result.candles
     planes = (heatmap.long.density, heatmap.short.density)
     exponent = largest_exponent(*planes)
     header = {
+        "layout": LAYOUT_NUMBER,
         "meta": meta,
         "columns": len(heatmap.times),
         "rows": len(heatmap.prices),

@@ -33,10 +33,13 @@ class QualityQuery(SymbolQuery):
 
 
 def quality_body(cursor: duckdb.DuckDBPyConnection, query: dict[str, Any]) -> bytes:
-    """The answer, as `manage.py data_quality --json` prints it."""
+    """The answer, as `manage.py data_quality --json` prints it but for the reasons in words."""
     found = check(cursor, query["symbol"], query.get("start_date"), query.get("end_date"))
     return orjson.dumps(
-        {"symbol": query["symbol"], "datasets": [quality.as_json() for quality in found]}
+        {
+            "symbol": query["symbol"],
+            "datasets": [quality.as_json(in_public=True) for quality in found],
+        }
     )
 
 
@@ -49,7 +52,9 @@ class QualityDay(serializers.Serializer):
         help_text="candles or five minutes of open interest of a whole day; of trades its hours"
     )
     quarantined = serializers.IntegerField(help_text="rows of the day's file that were set aside")
-    reason = serializers.CharField(help_text="why the newest attempt to load it failed, if it did")
+    error = serializers.CharField(
+        help_text="why the newest attempt to load it failed, such as NotInSource, or nothing"
+    )
 
 
 class QualityGap(serializers.Serializer):
@@ -61,6 +66,13 @@ class QualityDataset(serializers.Serializer):
     dataset = serializers.CharField(help_text="such as metrics (open interest) or klines 5m")
     first_day = serializers.DateField()
     last_day = serializers.DateField()
+    rows = serializers.IntegerField(help_text="in the lake on these days")
+    files = serializers.IntegerField(help_text="of the archive or a folder, that gave the rows")
+    quarantined = serializers.IntegerField(help_text="rows of these files that were set aside")
+    duplicates = serializers.IntegerField(
+        help_text="exact repetitions in these files that were left out"
+    )
+    unverified = serializers.IntegerField(help_text="of these files, those without a checksum")
     counts = serializers.DictField(
         child=serializers.IntegerField(), help_text="days by state; states without any left out"
     )

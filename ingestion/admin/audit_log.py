@@ -3,14 +3,14 @@
 from django.contrib import admin
 from django.contrib.admin.options import ShowFacets
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from ingestion.admin.common import ROLL_BACK
 from ingestion.models import SymbolEvent
+from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
 
 
 @admin.register(SymbolEvent)
-class SymbolEventAdmin(ModelAdmin):
+class SymbolEventAdmin(ReadOnlyAdmin):
     list_display = ("when", "symbol", "act", "who", "text", "counted")
     list_display_links = None
     list_filter = ("act", "symbol", "by", "at")
@@ -18,15 +18,6 @@ class SymbolEventAdmin(ModelAdmin):
     list_select_related = ("by",)
     search_fields = ("symbol", "text")
     show_facets = ShowFacets.NEVER
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: SymbolEvent | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: SymbolEvent | None = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: SymbolEvent | None = None) -> bool:
         return super().has_view_permission(request, obj) or request.user.has_perm(ROLL_BACK)

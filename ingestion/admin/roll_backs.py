@@ -14,7 +14,6 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 
 from ingestion import lake, rollback
 from ingestion.admin.common import (
@@ -30,6 +29,7 @@ from ingestion.admin.common import (
 from ingestion.errors import IngestionError, NothingKept
 from ingestion.forms import DaysForm
 from ingestion.models import RollBack, Symbol
+from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
 
 
 def roll_back_page(symbol_admin: Any, request: HttpRequest) -> HttpResponse:
@@ -65,6 +65,7 @@ def _what_goes(cursor: Any, symbol: Symbol, days: lake.Days) -> dict[str, Any]:
     files, quarantined = lake.lines_touching(cursor, symbol.name, days)
     return {
         "symbol": symbol,
+        "approved": symbol.is_approved(timezone.now()),
         "rows": rows,
         "total": sum(rows.values()),
         "left": sum(left.values()) - sum(rows.values()),
@@ -94,22 +95,13 @@ def _roll_back(symbol_admin: Any, request: HttpRequest, symbol: Symbol, days: la
 
 
 @admin.register(RollBack)
-class RollBackAdmin(ModelAdmin):
+class RollBackAdmin(ReadOnlyAdmin):
     list_display = ("symbol", "what", "rows_taken", "done", "kept", "state")
     list_display_links = None
     list_filter = ("symbol",)
     list_filter_sheet = False
     list_select_related = ("by", "undone_by")
     show_facets = ShowFacets.NEVER
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: RollBack | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: RollBack | None = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: RollBack | None = None) -> bool:
         return request.user.has_perm(ROLL_BACK)

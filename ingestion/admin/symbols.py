@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
@@ -24,6 +25,7 @@ from ingestion.availability import FileState
 from ingestion.forms import LoadForm, SourceForm, SymbolForm, usual_values
 from ingestion.load import source_of
 from ingestion.models import IngestionJob, Symbol, SymbolEvent
+from ingestion.states import states_of
 
 QUARANTINED_SHOWN = 200
 LAST_JOBS_SHOWN = 10
@@ -31,7 +33,7 @@ LAST_EVENTS_SHOWN = 10
 
 
 class SymbolList(ChangeList):
-    """Adds to each symbol of the page what the lake holds of it and its last job."""
+    """Adds to each symbol of the page its state, what the lake holds of it and its last job."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -47,14 +49,16 @@ class SymbolList(ChangeList):
         )
         last_jobs = IngestionJob.objects.filter(pk__in=newest.values("newest"))
         by_symbol = {job.symbol_id: job for job in last_jobs}
+        states = states_of(symbols, loaded.keys(), timezone.now())
         for symbol in symbols:
+            symbol.state = states[symbol.name]
             symbol.loaded = loaded.get(symbol.name, [])
             symbol.last_job = by_symbol.get(symbol.pk)
 
 
 @admin.register(Symbol)
 class SymbolAdmin(CalendarPages):
-    list_display = ("name", "enabled", "tick", "loaded", "last_job", "note")
+    list_display = ("name", "enabled", "state", "tick", "loaded", "last_job", "note")
     list_filter = ("enabled",)
     list_filter_sheet = False
     search_fields = ("name", "note")
@@ -95,6 +99,10 @@ class SymbolAdmin(CalendarPages):
             require(wanted in self.get_actions(request))
         context = {"can_load": self.has_load_data_permission(request)}
         return super().changelist_view(request, context | (extra_context or {}))
+
+    @admin.display(description="State")
+    def state(self, symbol: Symbol) -> str:
+        return str(symbol.state)  # type: ignore[attr-defined]
 
     @admin.display(description="Tick size", ordering="tick_size")
     def tick(self, symbol: Symbol) -> str:

@@ -15,15 +15,15 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from redis.exceptions import RedisError
-from unfold.admin import ModelAdmin
 
 from ingestion import status
-from ingestion.admin.common import LOAD_DATA, require
+from ingestion.admin.common import LOAD_DATA, errors_shown, require
 from ingestion.collectors import exchange
 from ingestion.errors import IngestionError
 from ingestion.lake.freshness import KINDS
 from ingestion.models import CollectorState
 from ingestion.status import LakeStatus, condition
+from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class CollectorLine:
 
 
 @admin.register(CollectorState)
-class SystemStatusAdmin(ModelAdmin):
+class SystemStatusAdmin(ReadOnlyAdmin):
     class Media:
         js = ("liqheat_project/run.js",)
 
@@ -54,15 +54,6 @@ class SystemStatusAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: CollectorState | None = None) -> bool:
         return request.user.is_active and request.user.is_staff
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        return False
 
     def get_urls(self) -> list[URLPattern]:
         def page(address: str, view: Any, name: str) -> URLPattern:
@@ -97,14 +88,12 @@ class SystemStatusAdmin(ModelAdmin):
     @method_decorator(require_POST)
     def resume_view(self, request: HttpRequest) -> HttpResponse:
         require(_may_resume(request))
-        try:
+        with errors_shown(request):
             if exchange.resume():
                 logger.info("%s ended archive-only mode", request.user)
                 messages.success(request, "The exchange is asked again from now on.")
             else:
                 messages.info(request, "Nothing to resume: it is not archive-only mode.")
-        except RedisError as error:
-            messages.error(request, f"The broker does not answer: {error}")
         return HttpResponseRedirect(reverse("admin:ingestion_collectorstate_changelist"))
 
 

@@ -1,16 +1,16 @@
 """The exchange behind its governor, as the REST collectors ask it."""
 
-import redis
 from django.conf import settings
 
 from ingestion.sources.governor import Governor
 from ingestion.sources.rest import FuturesExchange
+from liqheat_project.lib.broker import short_of_patience
 
 
 def governor() -> Governor:
     """The one governor of all workers' REST requests."""
     return Governor(
-        redis.Redis.from_url(settings.REDIS_URL),
+        short_of_patience(settings.REDIS_URL),
         settings.REST_WEIGHT_A_MINUTE,
         settings.REST_RECHECK_SECONDS,
     )
@@ -19,7 +19,7 @@ def governor() -> Governor:
 def resume() -> bool:
     """A person ends archive-only mode: the next request shows whether the exchange serves this
     address by now. False, and no change, in any other state: what the exchange named a time for
-    is not ours to lift."""
+    is not ours to lift. Raises SourceUnavailable when the broker does not answer."""
     guard = governor()
     if not guard.status().archive_only:
         return False

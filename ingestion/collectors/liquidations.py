@@ -7,7 +7,6 @@ something is wrong and not that a small symbol is calm.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -21,7 +20,8 @@ from django.utils import timezone
 from redis.exceptions import LockError, RedisError
 
 from ingestion import lake
-from ingestion.collectors import rounds, state
+from ingestion.collectors import state
+from ingestion.collectors.rounds import enabled_symbols
 from ingestion.errors import BadFormat, SourceUnavailable, TemporaryError
 from ingestion.lake.liquidations import (
     BadMessage,
@@ -33,6 +33,7 @@ from ingestion.lake.liquidations import (
 )
 from ingestion.models import CollectorState
 from ingestion.sources.stream import Liquidation, LiquidationStream, parse_message
+from liqheat_project.lib.backoff import backoff
 
 COLLECTOR = CollectorState.Collector.LIQUIDATIONS
 LOCK_NAME = "liqheat:collect-liquidations"
@@ -41,7 +42,7 @@ SLICE_MS = 600_000  # coverage is written in such pieces; no piece lies across m
 MAX_KEPT_EVENTS = 100_000
 MAX_KEPT_BAD_MESSAGES = 100
 MAX_RAW_CHARACTERS = 500
-LONGEST_BACKOFF_SECONDS = 300.0
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 300.0
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 logger = logging.getLogger(__name__)
@@ -169,11 +170,6 @@ def slices(symbol: str, start_ms: int, end_ms: int) -> Iterator[Heard]:
         start_ms = until
 
 
-def enabled_symbols() -> frozenset[str]:
-    """The names of the symbols that are to be recorded now."""
-    return frozenset(rounds.enabled_symbols())
-
-
 def collect(stop: threading.Event) -> None:
     """Record until `stop` is set: one connection after the other, with growing pauses while the
     exchange cannot be reached."""
@@ -193,7 +189,7 @@ def collect(stop: threading.Event) -> None:
                     _record_connection(recorder, turn, stop)
             except (TemporaryError, DatabaseError, InterfaceError) as error:
                 failures = 1 if recorder.last_message_ms else failures + 1
-                wait = _backoff(failures)
+                wait = backoff(failures, FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
                 _say_failed(error, wait)
             stop.wait(wait)
     finally:
@@ -302,11 +298,6 @@ def _say_failed(error: Exception, wait: float) -> None:
         state.failed(COLLECTOR, str(error), next_run=_after(wait))
     except (DatabaseError, InterfaceError) as database_error:
         logger.warning("This could not be noted in the database: %s", database_error)
-
-
-def _backoff(failures: int) -> float:
-    longest = min(2.0 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the attempts, no secret
 
 
 def _after(seconds: float) -> datetime:

@@ -14,9 +14,7 @@ from ingestion.models import CollectorState, Symbol
 
 def enabled_symbols() -> list[str]:
     """Names of the symbols that collectors work for, asked of the database now."""
-    if not settings.COLLECT:
-        return []
-    return list(Symbol.objects.filter(enabled=True).values_list("name", flat=True))
+    return Symbol.enabled_names() if settings.COLLECT else []
 
 
 def mark_refused(collector: CollectorState.Collector, refused: dict[str, str]) -> None:

@@ -21,7 +21,6 @@ from ingestion.lake.schema import (
     OPEN_INTEREST,
     QUARANTINE,
     TRADES,
-    MarketTable,
     table_of,
 )
 
@@ -307,24 +306,6 @@ def quarantined_rows(
     )
 
 
-def rows_by_day(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, dataset: str, interval: str
-) -> dict[date, int]:
-    """Rows of a dataset of the archive on each UTC day that has any.
-
-    Open interest at midnight counts to the day that it closes, as in the archive's files.
-    """
-    table = table_of(dataset, interval)
-    rows = cursor.execute(
-        f"""
-        SELECT ({table.time} - to_microseconds($shift))::DATE AS day, count(*)
-        FROM {table.name} WHERE symbol = $symbol GROUP BY day ORDER BY day
-        """,
-        {"symbol": symbol, "shift": 1 if table is OPEN_INTEREST else 0},
-    ).fetchall()
-    return dict(rows)
-
-
 def filled_slots(
     cursor: duckdb.DuckDBPyConnection,
     symbol: str,
@@ -367,17 +348,6 @@ def version(cursor: duckdb.DuckDBPyConnection) -> int:
     row = cursor.execute("FROM ducklake_current_snapshot('lake')").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def row_counts(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, tables: tuple[MarketTable, ...] = MARKET_TABLES
-) -> dict[str, int]:
-    """Rows of a symbol in each table, by table name without the lake's."""
-    selects = " UNION ALL ".join(
-        f"SELECT '{table.plain_name}', count(*) FROM {table.name} WHERE symbol = $symbol"
-        for table in tables
-    )
-    return dict(cursor.execute(selects, {"symbol": symbol}).fetchall())
 
 
 def _arrays(result: duckdb.DuckDBPyConnection) -> Arrays:

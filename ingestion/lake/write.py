@@ -110,13 +110,17 @@ def _record(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], now: datet
             f"DELETE FROM {LEDGER} WHERE {_SAME_FILES} AND range_start >= ? AND range_end <= ?",
             [*key, start, until],
         )
-        # A month that these days replace in part keeps its line, and what it had set aside.
-        cursor.execute(
-            f"DELETE FROM {QUARANTINE} WHERE {_SAME_FILES} AND range_start >= ? "
-            f"AND range_start < ? AND origin NOT IN (SELECT origin FROM {LEDGER} "
-            f"WHERE {_SAME_FILES})",
-            [*key, start, until, *key],
-        )
+        within = f"{_SAME_FILES} AND range_start >= ? AND range_start < ?"
+        set_aside = cursor.execute(
+            f"SELECT 1 FROM {QUARANTINE} WHERE {within} LIMIT 1", [*key, start, until]
+        ).fetchone()
+        if set_aside:  # seldom; and a deletion that finds nothing costs as much as one that does
+            # A month that these days replace in part keeps its line, and what it had set aside.
+            cursor.execute(
+                f"DELETE FROM {QUARANTINE} WHERE {within} AND origin NOT IN "
+                f"(SELECT origin FROM {LEDGER} WHERE {_SAME_FILES})",
+                [*key, start, until, *key],
+            )
     for load in loads:
         if load.parsed.quarantined:
             cursor.execute(

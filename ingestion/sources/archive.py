@@ -6,11 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from email.utils import parsedate_to_datetime
-from functools import cache
 from pathlib import Path
-from ssl import SSLContext
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -22,6 +18,7 @@ from ingestion.errors import (
     SourceUnavailable,
 )
 from ingestion.sources.files import ArchiveFile, Dataset, Period
+from ingestion.sources.http import HttpSource
 from ingestion.sources.listing import days_in_pages
 from ingestion.sources.staging import (
     MAX_BYTES,
@@ -45,7 +42,7 @@ _MAX_RETRY_AFTER = 86_400.0
 _ABSENT = (404, 410)
 
 
-class ArchiveSource:
+class ArchiveSource(HttpSource):
     """Fetches files below `base_url`. One object may serve several threads; close it, or use with.
 
     `timeout` (seconds) is the longest silence, `minimum_rate` (bytes a second) the slowest pace
@@ -71,26 +68,7 @@ class ArchiveSource:
         self._max_bytes = max_bytes
         self._max_csv_bytes = max_csv_bytes
         self._clock = clock
-        self._client = httpx.Client(
-            timeout=timeout,
-            verify=ssl_context(),
-            headers={"User-Agent": "liqheat", "Accept-Encoding": "identity"},
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        super().__init__(timeout, headers={"Accept-Encoding": "identity"})
 
     def fetch(
         self, file: ArchiveFile, staging_directory: Path, progress: Progress = no_progress
@@ -258,13 +236,6 @@ class ArchiveSource:
             raise IncompleteDownload(
                 f"{url} was cut off after {done:,} bytes: {_reason(error)}"
             ) from error
-
-
-@cache
-def ssl_context() -> SSLContext:
-    """The certificates that are trusted."""
-    # Reading the certificates takes longer than loading a day of candles: once a process.
-    return httpx.create_ssl_context()
 
 
 def _checked_url(text: str) -> str:

@@ -1,11 +1,9 @@
 """A local folder of downloaded files, in the runbook's layout or the archive's own."""
 
 import os
-import re
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -16,7 +14,7 @@ from ingestion.errors import (
     NotInSource,
     RefusedPath,
 )
-from ingestion.sources.files import ArchiveFile, Dataset, Period
+from ingestion.sources.files import ArchiveFile
 from ingestion.sources.staging import (
     MAX_BYTES,
     MAX_CHECKSUM_BYTES,
@@ -89,22 +87,6 @@ class FolderSource:
         """Those of the files that the folder has."""
         return {file for file in files if self.exists(file)}
 
-    def list_days(
-        self, symbol: str, dataset: Dataset, interval: str | None = None, period: Period = "daily"
-    ) -> list[date]:
-        """The starts of all the files there are, in order. Raises RefusedPath, NotInSource."""
-        sample = ArchiveFile(symbol, dataset, interval, date(2020, 1, 1), period)
-        name = re.compile(rf"{symbol}-{sample.kind}-(\d{{4}}-\d{{2}}(?:-\d{{2}})?)\.(?:csv|zip)")
-        days: set[date] = set()
-        for folder in {str(PurePosixPath(path).parent) for path in sample.folder_paths}:
-            inside = self._inside(folder)
-            for entry in inside.iterdir() if inside and inside.is_dir() else ():
-                found = name.fullmatch(entry.name)
-                start = _start(found[1], period) if found else None
-                if start:
-                    days.add(start)
-        return sorted(days)
-
     def _find(self, file: ArchiveFile) -> str | None:
         return next((path for path in file.folder_paths if self._inside(path)), None)
 
@@ -138,14 +120,6 @@ class FolderSource:
         with _regular_file(beside) as stream:
             text = stream.read(MAX_CHECKSUM_BYTES).decode("ascii", errors="replace")
         return parse_checksum(text, PurePosixPath(candidate).name, f"{candidate}.CHECKSUM")
-
-
-def _start(text: str, period: Period) -> date | None:
-    """The day of `2024-11-01`, the first of the month of `2024-11`; None for the other period."""
-    try:
-        return date.fromisoformat(text if period == "daily" else f"{text}-01")
-    except ValueError:
-        return None
 
 
 def _watched(stream: IO[bytes], origin: str, max_bytes: int, progress: Progress) -> Iterator[bytes]:

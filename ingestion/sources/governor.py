@@ -13,14 +13,15 @@ request of every process is admitted here first and its outcome told here.
 
 import json
 import logging
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 import redis
 
 from ingestion.errors import SourceUnavailable
+from liqheat_project.lib.backoff import backoff
 
 KEY = "liqheat:rest"
 MINUTE = 60.0
@@ -52,7 +53,9 @@ class Status:
 class Governor:
     """Admits requests and is told how they went. `budget` is weight a minute.
 
-    `recheck_seconds` is how long archive-only mode lasts before one request tries again.
+    `recheck_seconds` is how long archive-only mode lasts before one request tries again. The
+    methods raise SourceUnavailable while the broker, which `client` asks, does not answer; but
+    `observe` and `succeeded` only log it, for the answer that they are about has come.
     """
 
     def __init__(
@@ -124,9 +127,8 @@ class Governor:
         now = self._clock()
 
         def back_off(status: Status) -> Status:
-            longest = min(FIRST_BACKOFF * 2.0 ** min(status.failures, 32), LONGEST_BACKOFF)
-            until = now + longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads attempts
             status = replace(status, failures=status.failures + 1)
+            until = now + backoff(status.failures, FIRST_BACKOFF, LONGEST_BACKOFF)
             return _later_stop(status, until, reason, status.archive_only)
 
         self._change(back_off)
@@ -137,7 +139,8 @@ class Governor:
 
     def status(self) -> Status:
         """The state now, for people."""
-        return self._current(self._client.get(KEY))
+        with _answering():
+            return status_of(self._client.get(KEY), self._clock())
 
     def _stop(self, until: float, reason: str, archive_only: bool = False) -> None:
         self._change(
@@ -148,33 +151,39 @@ class Governor:
         """Apply `edit` to the state that no other worker changes meanwhile."""
 
         def attempt(pipe: redis.client.Pipeline) -> None:
-            before = self._current(pipe.get(KEY))
+            before = status_of(pipe.get(KEY), self._clock())
             after = edit(before)
             pipe.multi()
             if after != before:
                 pipe.set(KEY, json.dumps(asdict(after)))
 
-        try:
+        with _answering():
             self._client.transaction(attempt, KEY)
-        except redis.RedisError as error:
-            raise SourceUnavailable(
-                "no REST request is sent while the broker, which keeps their count, does not "
-                f"answer: {error}"
-            ) from error
 
     def _note(self, edit: Callable[[Status], Status]) -> None:
         """Change the state on account of an answer, which is not lost where that fails."""
         try:
             self._change(edit)
         except SourceUnavailable as error:
-            logger.warning("An answer came, but %s", error)
+            logger.warning("An answer came. %s", error)
 
-    def _current(self, stored: object) -> Status:
-        status = Status(**json.loads(stored)) if isinstance(stored, bytes | str) else Status()
-        minute = int(self._clock() // MINUTE)
-        if status.minute == minute:
-            return status
-        return replace(status, minute=minute, used_weight=0)
+
+def status_of(stored: object, now: float) -> Status:
+    """What the governor's note in the broker, the value of KEY, means at an instant."""
+    status = Status(**json.loads(stored)) if isinstance(stored, bytes | str) else Status()
+    minute = int(now // MINUTE)
+    return status if status.minute == minute else replace(status, minute=minute, used_weight=0)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Nothing is asked of the exchange that the governor does not know of: SourceUnavailable."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise SourceUnavailable(
+            f"The broker, which keeps the limits of requests, does not answer: {error}"
+        ) from error
 
 
 def _later_stop(status: Status, until: float, reason: str, archive_only: bool) -> Status:

@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import httpx
 
 from ingestion.errors import RefusedBySource, SourceUnavailable
-from ingestion.sources.archive import ssl_context
 from ingestion.sources.governor import MINUTE, Governor
+from ingestion.sources.http import HttpSource
 
 CANDLES_PAGE = 499
 """Candles of one page: of weight 2, which gives more candles for the weight than any other size."""
@@ -74,7 +73,7 @@ class Contract:
     contract_type: str
 
 
-class FuturesExchange:
+class FuturesExchange(HttpSource):
     """Asks the exchange at `base_url`; close it, or use with. One object serves one thread.
 
     `timeout` (seconds) is the longest silence. All methods raise SourceUnavailable where no usable
@@ -83,26 +82,9 @@ class FuturesExchange:
     """
 
     def __init__(self, base_url: str, governor: Governor, timeout: float = 10.0) -> None:
+        super().__init__(timeout)
         self.base_url = base_url.rstrip("/")
         self._governor = governor
-        self._client = httpx.Client(
-            timeout=timeout, verify=ssl_context(), headers={"User-Agent": "liqheat"}
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
 
     def open_interest(self, symbol: str) -> OpenInterestFigure:
         """The present open interest."""

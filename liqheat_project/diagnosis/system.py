@@ -1,7 +1,6 @@
 """What all symbols need: disk, broker, workers."""
 
 import shutil
-from pathlib import Path
 
 import redis
 from django.conf import settings
@@ -10,6 +9,7 @@ from kombu.exceptions import OperationalError
 from ingestion.models import Symbol
 from liqheat_project.celery import app
 from liqheat_project.diagnosis.findings import Finding, check, fail, ok, warn
+from liqheat_project.lib.disk import existing
 
 GIGABYTE = 1_000_000_000
 LEAST_FREE_BYTES = GIGABYTE
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 2.0
 
 @check("disk")
 def disk(symbol: Symbol) -> Finding:
-    places = {_existing(path) for path in (settings.LAKE_DATA_PATH, settings.VAR_DIR)}
+    places = {existing(path) for path in (settings.LAKE_DATA_PATH, settings.VAR_DIR)}
     free, place = min((shutil.disk_usage(place).free, place) for place in places)
     text = f"{free / GIGABYTE:,.1f} GB free below {place}"
     advice = (
@@ -66,7 +66,3 @@ def workers(symbol: Symbol) -> Finding:
     if missing := sorted(needed - served):
         return fail(f"no worker answers for the queues {', '.join(missing)}", advice)
     return ok(f"{len(answers)} answer, for the queues {', '.join(sorted(served))}")
-
-
-def _existing(path: Path) -> Path:
-    return next(place for place in (path, *path.parents) if place.exists())

@@ -9,9 +9,9 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
 from liqheat_project.lib.runs import AbstractRun, RunState
 
 STATE_COLOURS = {
@@ -22,7 +22,7 @@ STATE_COLOURS = {
 }
 
 
-class RunAdmin(ModelAdmin):
+class RunAdmin(ReadOnlyAdmin):
     """A list and a page of runs, which are made and changed by use cases and never by hand.
 
     The page consists of fragments of HTML. A script asks for them once a second until the run has
@@ -37,15 +37,6 @@ class RunAdmin(ModelAdmin):
     def fragments(self, request: HttpRequest, run: AbstractRun) -> dict[str, str]:
         """The HTML of the page's moving parts, by the names that its template gives them."""
         raise NotImplementedError
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        return False
 
     @display(description="State", ordering="state", label=STATE_COLOURS)
     def state_label(self, run: AbstractRun) -> tuple[str, str]:

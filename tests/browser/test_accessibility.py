@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import HeatmapPage
 
@@ -22,18 +23,31 @@ def serious_faults(page: HeatmapPage) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 390)])
-def test_the_heatmap_has_no_serious_fault(
-    new_page: Callable[..., HeatmapPage], scheme: str, width: int
+@pytest.mark.parametrize("tab", ["heatmap", "map"])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 1280), ("light", 390)])
+def test_both_tabs_have_no_serious_fault(
+    new_page: Callable[..., HeatmapPage], scheme: str, width: int, tab: str
 ) -> None:
-    page = new_page(width, 844, color_scheme=scheme).open(ADDRESS)
+    page = new_page(width, 844, color_scheme=scheme).open(f"{ADDRESS}&tab={tab}")
     page.tab.locator("#settings").evaluate("details => { details.open = true; }")
+    expect(page.tab.locator("#approval")).to_be_visible()
     assert serious_faults(page) == []
 
 
-def test_the_map_and_the_help_have_no_serious_fault(page: HeatmapPage) -> None:
-    page.open(f"{ADDRESS}&tab=map")
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_what_opens_over_the_page_has_no_serious_fault(
+    new_page: Callable[..., HeatmapPage], scheme: str
+) -> None:
+    page = new_page(color_scheme=scheme).open(ADDRESS)
+    pane = page.pane()
+    page.tab.mouse.click(pane["x"] + pane["width"] / 2, pane["y"] + 60)
+    expect(page.tab.locator("#explain-body")).not_to_contain_text("Loading")
+    page.tab.click("#menu > summary")
     assert serious_faults(page) == []
+    page.tab.click("#pairs-button")
+    expect(page.tab.locator("#pairs-body tr").first).to_be_visible()
+    assert serious_faults(page) == []
+    page.tab.keyboard.press("Escape")
     page.tab.keyboard.press("?")
     assert serious_faults(page) == []
 

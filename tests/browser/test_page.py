@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import HeatmapPage
 from tests.browser.market import PASSWORD, USER
@@ -142,15 +142,71 @@ def test_keys_do_what_the_help_says(page: HeatmapPage) -> None:
 
 def test_the_table_of_pairs_is_that_of_the_command(page: HeatmapPage) -> None:
     page.open(ADDRESS)
-    expect(page.tab.locator("#approval")).to_have_text("not validated")
+    expect(page.tab.locator("#approval")).to_have_text("candidate, not validated")
     page.tab.locator("#menu summary").click()
     page.tab.locator("#pairs-button").click()
+    expect(page.tab.locator("#menu")).not_to_have_attribute("open", "")
     row = page.tab.locator("#pairs-body tr", has_text="ETH/USDT")
     expect(row.locator("td")).to_have_text(
         ["ETH/USDT", "candidate", "not validated", re.compile("^[A-Z][a-z]{2} 20[0-9]{2} - ")]
     )
     page.tab.keyboard.press("Escape")
     expect(page.tab.locator("#pairs")).to_be_hidden()
+
+
+def test_the_list_of_symbols_is_grouped_by_state(page: HeatmapPage) -> None:
+    page.open(ADDRESS)
+    group = page.tab.locator("#symbol optgroup[label=candidate]")
+    expect(group.locator("option", has_text="ETHUSDT")).to_have_count(1)
+    expect(page.tab.locator("#symbol")).to_have_value("BTCUSDT")
+    page.tab.select_option("#symbol", "ETHUSDT")
+    page.wait()
+    assert page.address()["symbol"] == "ETHUSDT"
+
+
+def test_arrows_up_and_down_move_the_prices_of_the_chart_alone(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&low=90000&high=100000")
+    page.tab.keyboard.press("ArrowUp")
+    page.settle()
+    assert page.address()["low"] == "90000"
+    page.tab.locator("#chart").focus()
+    page.tab.keyboard.press("ArrowUp")
+    page.settle()
+    assert float(page.address()["low"]) == pytest.approx(91_000, abs=50)
+    assert float(page.address()["high"]) == pytest.approx(101_000, abs=50)
+
+
+def test_on_the_map_keys_move_its_prices(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&tab=map")
+    page.tab.keyboard.press("+")
+    zoomed = page.address()
+    assert "from" not in zoomed
+    page.tab.keyboard.press("ArrowRight")
+    moved = page.address()
+    for name in ("low", "high"):
+        assert float(moved[name]) > float(zoomed[name])
+    page.tab.keyboard.press("0")
+    assert "low" not in page.address()
+
+
+def test_brackets_count_with_the_modifiers_that_write_them(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&threshold=0.25")
+    press = "(init) => { document.dispatchEvent(new KeyboardEvent('keydown', init)); }"
+    for modifiers in ({"ctrlKey": True}, {"metaKey": True}, {"metaKey": True, "altKey": True}):
+        page.tab.evaluate(press, {"key": "[", **modifiers})
+    assert page.address()["threshold"] == "0.25"
+    page.tab.evaluate(press, {"key": "[", "ctrlKey": True, "altKey": True})  # AltGr
+    lower = float(page.address()["threshold"])
+    assert lower < 0.25
+    page.tab.evaluate(press, {"key": "[", "altKey": True})
+    assert float(page.address()["threshold"]) < lower
+
+
+def test_a_window_longer_than_the_data_says_where_they_begin(page: HeatmapPage) -> None:
+    page.open(ADDRESS)
+    expect(page.tab.locator("#status")).not_to_contain_text("data begin")
+    page.tab.select_option("#window", "7d")
+    expect(page.tab.locator("#status")).to_contain_text("data begin 2026-01-05 00:00 UTC")
 
 
 def test_the_pointer_tells_time_price_and_amounts(page: HeatmapPage) -> None:
@@ -166,7 +222,10 @@ def test_the_pointer_tells_time_price_and_amounts(page: HeatmapPage) -> None:
 def test_a_click_on_a_cell_opens_its_panel(page: HeatmapPage) -> None:
     page.open(ADDRESS)
     click_a_level(page)
-    expect(page.tab.locator("#explain")).to_contain_text("2026-01-08 00:00 UTC")
+    panel, pane = page.tab.locator("#explain"), page.pane()
+    expect(panel).to_contain_text("2026-01-08 00:00 UTC")
+    box = panel.bounding_box()
+    assert box["x"] + box["width"] < pane["x"] + pane["width"] / 2  # not over the cell
     page.tab.keyboard.press("Escape")
     expect(page.tab.locator("#explain")).to_be_hidden()
     page.faults.clear()
@@ -204,6 +263,14 @@ def test_the_map_shows_leverages_and_the_price(page: HeatmapPage) -> None:
     expect(page.tab.locator("#panel-heatmap")).to_be_visible()
 
 
+def test_the_slider_ends_where_the_price_axis_begins(page: HeatmapPage) -> None:
+    page.open(f"{ADDRESS}&tab=map")
+    page.tab.click("#tab-heatmap")
+    page.wait()
+    pane, slider = page.pane(), page.tab.locator("#range").bounding_box()
+    assert abs(pane["x"] + pane["width"] - slider["x"] - slider["width"]) <= 1
+
+
 def test_gaps_are_named(page: HeatmapPage) -> None:
     page.open("?symbol=ETHUSDT&window=3d")
     pane = page.pane()
@@ -231,6 +298,40 @@ def test_a_refusal_is_shown_with_its_reason_and_a_way_out(
     assert page.address()["symbol"] in ("BTCUSDT", "ETHUSDT")
     assert [fault for fault in page.faults if "404" not in fault] == []
     page.faults.clear()  # Chromium reports the 404 on the console
+
+
+def test_without_an_enabled_symbol_it_says_what_to_do(page: HeatmapPage) -> None:
+    def nothing_enabled(route: Route) -> None:
+        answer = route.fetch()
+        body = re.sub('(<select id="symbol">).*?</select>', r"\1</select>", answer.text())
+        route.fulfill(response=answer, body=body)
+
+    page.tab.route("**/heatmap/", nothing_enabled)
+    page.open(wait="empty")
+    expect(page.tab.locator("#cover")).to_contain_text("No symbol is enabled yet")
+    page.tab.click("#menu > summary")
+    page.tab.click("#copy-link")
+    expect(page.tab.locator("#copy-link")).not_to_have_text("Copy a link to this view")
+    assert page.address() == {}
+
+
+def test_a_page_older_than_the_server_says_so(page: HeatmapPage) -> None:
+    def newer(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.body().replace(b'{"layout":2,', b'{"layout":3,')
+        headers = answer.headers | {"etag": 'W/"newer"'}
+        headers.pop("content-encoding", None)
+        route.fulfill(status=200, headers=headers, body=body)
+
+    page.open(ADDRESS)
+    page.tab.route("**/heatmap-timeseries?*", newer)
+    page.tab.select_option("#window", "3d")
+    page.wait("failed")
+    expect(page.tab.locator("#cover")).to_contain_text("out of date")
+    page.tab.unroute("**/heatmap-timeseries?*")
+    page.tab.click("#cover-action")  # reloads
+    page.wait()
+    assert page.address()["window"] == "3d"
 
 
 def test_without_a_connection_the_last_picture_stays(page: HeatmapPage) -> None:

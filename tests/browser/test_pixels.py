@@ -18,6 +18,7 @@ from tests.browser.conftest import HeatmapPage
 FROM, TO = "2026-01-07T06:00Z", "2026-01-07T10:00Z"
 COLUMNS = 48
 DARKEST, BRIGHTEST = (68, 1, 84), (253, 231, 37)
+PRICE = (76, 141, 255)
 UP, DOWN = (22, 214, 143), (255, 84, 104)
 
 
@@ -182,6 +183,31 @@ def test_the_picture_has_the_size_of_the_chart_and_its_frame(page: HeatmapPage) 
     assert len(np.unique(image[:80].reshape(-1, 3), axis=0)) > 10  # the title is written
 
 
+def test_the_map_s_picture_names_its_colours(page: HeatmapPage) -> None:
+    page.open("?symbol=BTCUSDT&tab=map")
+    # 5x, 100x and the two curves, in light colours.
+    with page.tab.expect_download() as download:
+        page.tab.click("#snapshot")
+    head = picture(download.value.path().read_bytes())[:106]
+    for colour in ((127, 216, 212), (238, 132, 52), (198, 33, 57), (8, 122, 85)):
+        assert is_colour(head, colour, 2).sum() >= 11 * 11
+
+
+def test_the_price_is_the_last_one_wherever_the_view_is(page: HeatmapPage, truth: View) -> None:
+    last = fetched(f"{page.server.url}/prices/klines?symbol=BTCUSDT&interval=5m&limit=1")
+    price = last["data"][-1]["close"]
+    low, high = min(truth.low, price * 0.99), max(truth.high, price * 1.01)
+    page.open(f"?symbol=BTCUSDT&window=24h&from={FROM}&to={TO}&low={low}&high={high}")
+    assert abs(price / truth.candles[-1]["close"] - 1) > 0.002
+    pane = page.pane()
+    axis = {**pane, "x": pane["x"] + pane["width"] + 4, "width": 40}
+    image = picture(page.tab.screenshot(clip=axis))
+    rows = np.flatnonzero(is_colour(image, PRICE).mean(axis=1) > 0.3)
+    assert len(rows) > 10
+    expected = (high - price) / (high - low) * pane["height"]
+    assert abs(rows.mean() - expected) <= 3
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (2560, 1300)])
 def test_narrow_and_wide_screens_are_filled_and_not_overrun(
     new_page: Callable[..., HeatmapPage], width: int, height: int
@@ -191,3 +217,12 @@ def test_narrow_and_wide_screens_are_filled_and_not_overrun(
     pane = page.pane()
     assert pane["width"] > 0.7 * width
     assert pane["height"] > 0.45 * height
+
+
+def test_a_phone_on_its_side_shows_the_chart_and_not_the_settings(
+    new_page: Callable[..., HeatmapPage],
+) -> None:
+    page = new_page(844, 390).open("?symbol=BTCUSDT&window=24h")
+    assert page.pane()["y"] < 150
+    page.tab.click("#settings > summary")
+    assert page.tab.locator("#threshold").is_visible()

@@ -1,5 +1,7 @@
 from datetime import date
 
+from django.utils import timezone
+
 from ingestion import jobs, load
 from ingestion.models import Symbol
 from tests.contract.market import reason, register
@@ -26,7 +28,7 @@ def test_days_are_counted_by_state_and_named_where_they_are_not_fine(api):
         "filled": 0,
         "slots": 1440,
         "quarantined": 0,
-        "reason": "",
+        "error": "",
     }
     assert candles["gaps"] == []
 
@@ -35,6 +37,12 @@ def test_days_may_be_chosen(api):
     answer = api(PATH, symbol="BTCUSDT", start_date="2024-11-03", end_date="2024-11-04").json()
     counts = {one["dataset"]: one["counts"] for one in answer["datasets"]}
     assert counts == {name: {"verified": 1, "not_loaded": 1} for name in ("metrics", "klines 15m")}
+
+
+def test_days_to_come_are_not_missing(api):
+    answer = api(PATH, symbol="BTCUSDT", start_date="2024-11-03", end_date="2099-12-31").json()
+    today = timezone.now().date().isoformat()
+    assert {one["last_day"] for one in answer["datasets"]} == {today}
 
 
 def test_a_failed_attempt_changes_the_answer_and_its_tag(api, tmp_path):
@@ -48,7 +56,8 @@ def test_a_failed_attempt_changes_the_answer_and_its_tag(api, tmp_path):
     assert after.status_code == 200
     (metrics,) = (one for one in after.json()["datasets"] if one["dataset"] == "metrics")
     assert metrics["counts"] == {"verified": 4, "missing_upstream": 1, "not_loaded": 1}
-    assert "ETHUSDT-metrics-2024-11-05" in metrics["days"][-1]["reason"]
+    assert metrics["days"][-1]["error"] == "NotInSource"
+    assert str(tmp_path) not in after.content.decode()  # the reason names the folder
 
 
 def test_a_symbol_without_data_has_no_datasets(api):

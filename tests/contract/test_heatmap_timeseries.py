@@ -262,6 +262,7 @@ def unpacked(body: bytes) -> tuple[dict[str, Any], np.ndarray, np.ndarray, np.nd
     (length,) = struct.unpack("<I", body[:4])
     header = json.loads(body[4 : 4 + length])
     offset, columns, rows = 4 + length, header["columns"], header["rows"]
+    assert header["layout"] == 2
     assert offset % 8 == 0
     series = np.frombuffer(body, "<f4", 6 * columns, offset).reshape(6, columns)
     offset += series.nbytes

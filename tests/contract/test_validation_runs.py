@@ -25,10 +25,17 @@ def test_a_run_stands_with_its_file_its_figures_beside_chance_and_its_verdict(ap
     assert "requested_by" not in run
 
 
+def test_a_run_that_fell_short_says_why(api):
+    ended("ETHUSDT", hit_rate=0.5)
+    (run,) = api("/validation/runs").json()["runs"]
+    assert (run["passed"], run["reasons"]) == (False, ["hit rate, more than 0.60 is needed"])
+
+
 def test_what_could_not_be_read_has_its_reason_and_no_figures(api):
     ended("ETHUSDT", **UNREADABLE)
     (run,) = api("/validation/runs").json()["runs"]
     assert run["unreadable"] == UNREADABLE["unreadable"]
+    assert run["reasons"] == [run["unreadable"]]
     assert (run["passed"], run["figures"], run["comparison"]) == (False, {}, {})
 
 

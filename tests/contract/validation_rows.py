@@ -26,6 +26,7 @@ def ended(symbol: str, number: int = 0, hit_rate: float | None = 0.7, **changes:
         "hit_rate": hit_rate,
         "price_level_overlap": 0.75,
         "passed": hit_rate is not None and hit_rate > 0.6,
+        "reasons": [] if hit_rate and hit_rate > 0.6 else ["hit rate, more than 0.60 is needed"],
         "verdict": "no_reference",
         "verdict_reasons": ["1 of 3 passing runs within 30 days"],
         "created_at": AT + timedelta(hours=number),
@@ -41,9 +42,11 @@ UNREADABLE = {
     "figures": {},
     "state": "failed",
     "passed": False,
+    "reasons": ["The file is empty; upload the picture again."],
     "unreadable": "The file is empty; upload the picture again.",
 }
 BACKTEST = {
+    "reasons": [],
     "hit_rate": None,
     "price_level_overlap": None,
     "source": "events",

@@ -1,15 +1,18 @@
 """Workers and brokers that die in the middle of a job, and two workers that meet."""
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import kombu.pools
 import pytest
 import redis
+from django.db import connections
 
 from ingestion import lake as lake_package
 from ingestion import tasks
@@ -21,7 +24,7 @@ from tests.conftest import _services
 from tests.faults.conftest import DAYS, WORKER_SETTINGS
 from tests.faults.steps import send, wait_for, wait_for_end
 from tests.lake_days import current_fingerprint, day, ledger_rows, parquet_files, put
-from tests.services import Valkey, Worker
+from tests.services import PostgreSQL, Valkey, Worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -79,30 +82,37 @@ def assert_no_orphans_after_cleanup(config: LakeConfig) -> None:
     assert {path.name for path in loaded} <= {Path(name).name for (name,) in known}
 
 
-@pytest.mark.parametrize("pause", [0.2, 0.45], ids=["reading", "writing"])
-@pytest.mark.parametrize("kill", [kill_child, kill_main, kill_group])
-def test_a_job_survives_the_death_of_its_worker(
-    five_days: Plan,
-    start_worker: StartWorker,
-    lake: LakeConfig,
-    kill: Callable[[Worker], None],
-    pause: float,
-) -> None:
-    worker = start_worker(concurrency=2, **WORKER_SETTINGS)
-    job = five_days()
-    send(job)
-    wait_for(job, some_chunk(ChunkState.RUNNING), 20)
-    time.sleep(pause)
-    kill(worker)
-    wait_for_end(job)
-    attempts = [chunk.attempts for chunk in job.chunks.all()]
+def assert_loaded_as_by_a_clean_run(job: IngestionJob | None, config: LakeConfig) -> None:
+    if job is None:
+        return
+    chunks = job.chunks.all()
     assert (job.state, job.error) == (RunState.SUCCEEDED, "")
-    assert max(attempts) >= 2
-    assert {chunk.state for chunk in job.chunks.all()} == {ChunkState.LOADED}
+    assert {chunk.state for chunk in chunks} == {ChunkState.LOADED}
     assert job.totals()["rows"] == DAYS * 100
-    assert len(parquet_files(lake, "main/aggtrades_history/**/*.parquet")) <= sum(attempts)
-    assert_no_orphans_after_cleanup(lake)
+    assert_no_orphans_after_cleanup(config)
     assert_rows_of_a_clean_run()
+    remove_symbol(writer(), "ETHUSDT")
+
+
+def test_jobs_survive_ten_deaths_of_their_worker_at_random_moments(
+    five_days: Plan, start_worker: StartWorker, lake: LakeConfig, settings: Any
+) -> None:
+    settings.CHUNK_MAX_ATTEMPTS = 30
+    worker = start_worker(concurrency=2)
+    job = None
+    for kill in islice(cycle([kill_child, kill_main, kill_group]), 10):
+        if job is None or job.has_ended:
+            assert_loaded_as_by_a_clean_run(job, lake)
+            job = five_days(throttle_ms=100)
+            send(job)
+        wait_for(job, lambda job: job.has_ended or some_chunk(ChunkState.RUNNING)(job), 60)
+        time.sleep(random.uniform(0, 0.6))
+        kill(worker)
+        job.refresh_from_db()
+    assert job is not None
+    wait_for_end(job)
+    assert max(chunk.attempts for chunk in job.chunks.all()) >= 2
+    assert_loaded_as_by_a_clean_run(job, lake)
 
 
 def test_a_worker_that_is_paused_for_longer_than_its_lease_writes_nothing(
@@ -154,6 +164,23 @@ def test_a_broker_that_is_killed_and_started_again_does_not_lose_the_job(
     assert job.state == RunState.SUCCEEDED
     assert_rows_of_a_clean_run()
     forget_dead_connections()
+
+
+def test_a_database_that_crashes_and_starts_again_does_not_lose_the_job(
+    five_days: Plan, start_worker: StartWorker
+) -> None:
+    server = next((one for one in _services if isinstance(one, PostgreSQL)), None)
+    if server is None:
+        pytest.skip("SQLite is a file: there is no server to restart; PostgreSQL's run has it")
+    start_worker(concurrency=2, **WORKER_SETTINGS)
+    job = five_days()
+    send(job)
+    wait_for(job, some_chunk(ChunkState.RUNNING), 30)
+    server.restart_after_crash()
+    connections.close_all()
+    wait_for_end(job)
+    assert (job.state, job.error) == (RunState.SUCCEEDED, "")
+    assert_rows_of_a_clean_run()
 
 
 def forget_dead_connections() -> None:

@@ -1,7 +1,8 @@
 """Some days of a symbol taken out of the lake: those, all at once, and nothing else."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import duckdb
 import pytest
 
 from ingestion.lake import (
@@ -10,6 +11,7 @@ from ingestion.lake import (
     free_disk,
     read,
     remove_symbol,
+    rows_within,
     writer,
 )
 from ingestion.lake.schema import LEDGER, QUARANTINE
@@ -18,6 +20,7 @@ from tests.archive_files import csv_of
 from tests.integration.test_lake_upkeep import change_catalog
 from tests.lake_days import FIRST, current_fingerprint, day, fingerprint, put, running
 
+DAY_MS = 86_400_000
 MIDDLE = Days(FIRST + timedelta(days=1), FIRST + timedelta(days=2))
 
 
@@ -56,12 +59,18 @@ def test_other_symbols_and_days_stay_as_they_are(lake: LakeConfig, days: Days) -
     assert everything("BTCUSDT") == other
 
 
+def rows_by_day(cursor: duckdb.DuckDBPyConnection, dataset: str, interval: str) -> dict[date, int]:
+    found = read.filled_slots(cursor, "ETHUSDT", dataset, interval, DAY_MS, 0, 10**13)
+    days = [datetime.fromtimestamp(time / 1000, UTC).date() for time in found["time"].tolist()]
+    return dict(zip(days, found["rows"].tolist(), strict=True))
+
+
 def test_the_days_around_a_range_stay(lake: LakeConfig) -> None:
     put_days("ETHUSDT")
     remove_symbol(writer(), "ETHUSDT", MIDDLE)
     with read.snapshot() as cursor:
         for key in (("klines", "5m"), ("metrics", "")):
-            counts = read.rows_by_day(cursor, "ETHUSDT", *key)
+            counts = rows_by_day(cursor, *key)
             assert counts == {FIRST: 288, FIRST + timedelta(days=3): 288}
         lines = read.loaded_files(cursor, "ETHUSDT")
     assert {line.range_start.date() for line in lines} == set(counts)
@@ -76,7 +85,7 @@ def test_a_month_keeps_the_parts_outside_of_the_days(lake: LakeConfig) -> None:
     remove_symbol(writer(), "ETHUSDT", Days(date(2024, 11, 10), date(2024, 11, 12)))
     with read.snapshot() as cursor:
         lines = read.loaded_files(cursor, "ETHUSDT")
-        counts = read.rows_by_day(cursor, "ETHUSDT", "klines", "5m")
+        counts = rows_by_day(cursor, "klines", "5m")
     spans = [(line.range_start.day, line.range_end.day, line.rows) for line in lines]
     assert spans == [(1, 2, 288), (4, 10, 6 * 288), (13, 1, 18 * 288)]
     assert len(counts) == 25 and set(counts.values()) == {288}
@@ -108,7 +117,7 @@ def _seen(times: int) -> set[tuple[int, ...]]:
     seen = set()
     for _ in range(times):
         with read.snapshot() as cursor:
-            seen.add(tuple(read.row_counts(cursor, "ETHUSDT").values()))
+            seen.add(tuple(rows_within(cursor, "ETHUSDT").values()))
     return seen
 
 

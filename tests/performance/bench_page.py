@@ -17,8 +17,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS, BROWSERS, Server
-from tests.services import CHECKOUT, Valkey, free_port
+from tests.browser.conftest import ARGUMENTS, BROWSERS
+from tests.services import CHECKOUT, Valkey, WebServer, free_port
 
 DAYS = 366
 FIRST = date(2025, 1, 1)
@@ -91,7 +91,7 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="liqheat-bench-"))
     broker = Valkey(folder / "broker")
-    server = Server(folder, environment(folder, broker.url), "")
+    server = WebServer(folder, environment(folder, broker.url), "")
     server.url = f"http://{server.environment['WEB_ADDRESS']}"
     try:
         command = [sys.executable, "-m", "tests.performance.bench_page", str(folder / "archive")]
@@ -118,7 +118,7 @@ def environment(folder: Path, broker_url: str) -> dict[str, str]:
     }
 
 
-def report(browser: Browser, server: Server) -> None:
+def report(browser: Browser, server: WebServer) -> None:
     size = "1440 x 900"
     print(f"page in {browser.version}, {size}, {REPEATS} loads each (medians)")
     print("window   cells        first view  drawn    data KB  all KB   pan frame  threshold")

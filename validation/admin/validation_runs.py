@@ -84,7 +84,7 @@ class ValidationRunAdmin(RunAdmin):
     def shown_overlap(self, run: ValidationRun) -> str:
         return _share(run.price_level_overlap)
 
-    @display(description="Verdict", ordering="verdict", label=VERDICT_COLOURS)
+    @display(description="Symbol's verdict", ordering="verdict", label=VERDICT_COLOURS)
     def shown_verdict(self, run: ValidationRun) -> tuple[str, str]:
         return run.verdict, run.get_verdict_display() or DASH
 

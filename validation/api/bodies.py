@@ -11,7 +11,14 @@ from validation.gate import Policy
 from validation.models import ValidationRun
 from validation.summary import Summary
 
-ABOUT_THE_COMPARISON = ("columns", "tolerance", "gaps", "remarks", "price_fit_residual_px")
+ABOUT_THE_COMPARISON = (
+    "columns",
+    "tolerance",
+    "bucket_size",
+    "gaps",
+    "remarks",
+    "price_fit_residual_px",
+)
 ABOUT_THE_EVENTS = ("events", "hours", "usd_at_least", "entries", "placed_share")
 
 
@@ -43,6 +50,7 @@ def _run(run: ValidationRun) -> dict[str, Any]:
         "state": run.state,
         "error": run.error or None,
         "passed": run.passed,
+        "reasons": run.reasons,
         "unreadable": run.unreadable or None,
         "figures": _figures(found),
         "comparison": {

@@ -5,8 +5,9 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
+from heatmap.api.answer_fields import OUTCOMES
 from heatmap.api.answers import JSON
-from heatmap.api.schema import ERRORS, NAME, OUTCOMES
+from heatmap.api.schema import ERRORS, NAME
 from ingestion.models import Symbol
 from ingestion.states import SymbolState
 from liqheat_project.lib.runs import RunState
@@ -50,6 +51,9 @@ class Run(serializers.Serializer):
     state = serializers.ChoiceField(list(RunState), help_text="of the comparison, not its outcome")
     error = serializers.CharField(allow_null=True)
     passed = serializers.BooleanField(allow_null=True, help_text="null: not known")
+    reasons = serializers.ListField(
+        child=serializers.CharField(), help_text="why it did not pass, each in a sentence"
+    )
     unreadable = serializers.CharField(
         allow_null=True, help_text="why the reference could not be read or compared"
     )
@@ -134,6 +138,7 @@ Runs of `source=events` are backtests on real liquidations; they approve nothing
                 "source": "screenshot",
                 "file": {"name": "ETHUSDT_model1_24h_2026-11-24T1200.png", "sha256": "9f86d0…"},
                 "passed": False,
+                "reasons": ["price level overlap 0.64, more than 0.70 is needed"],
                 "figures": {
                     "hit_rate": {
                         "value": 0.71,

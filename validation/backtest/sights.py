@@ -12,15 +12,12 @@ from heatmap.engine.market import BoolArray, Candles, FloatArray, IntArray
 from validation.backtest.events import UNKNOWN, Events
 from validation.backtest.figures import Sight
 from validation.metrics import Grid
-from validation.nulls import OurColumn
+from validation.nulls import OurColumn, other_times
 
 REACH = 0.10
 """How far from the price an event is ranked, a share of it."""
 FARTHEST_FROM_MARKET = 0.05
 """By how much an event's price may lie beyond its candle and still be one of this market."""
-LEAST_SHIFT = 0.25
-"""Share of the events' span by which our map must be older or newer to be one at another time."""
-MOST_OTHER_TIMES = 20
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,6 @@ def median_age(book: Book, side: int, price: float, bin_size: float, time: int) 
 def sights(placed: Placed, levels: Mapping[int, Levels], bin_size: float) -> list[Sight]:
     """What the map showed of each event; `levels` by instant."""
     instants = np.array(sorted(levels), dtype=np.int64)
-    shift = LEAST_SHIFT * (instants[-1] - instants[0])
     found = []
     for number in range(len(placed)):
         instant, side = int(placed.instant[number]), int(placed.side[number])
@@ -132,8 +128,7 @@ def sights(placed: Placed, levels: Mapping[int, Levels], bin_size: float) -> lis
         price, last = float(placed.price[number]), float(placed.last_price[number])
         first, count = _band(price, last, side, bin_size)
         band = slice(first - here.first, first - here.first + count)
-        others = instants[(np.abs(instants - instant) >= shift) & (instants != instant)]
-        others = others[:: max(1, math.ceil(len(others) / MOST_OTHER_TIMES))]
+        others = instants[other_times(instants, instant)]
         shifted = [levels[int(other)].by_side[side][band] for other in others]
         column = OurColumn(
             grid=Grid(first * bin_size, bin_size, count),

@@ -36,6 +36,8 @@ def read_api_response(content: bytes, *, symbol: str, model: int | None, range: 
         times=times,
         prices=levels[0] + bin_size * np.arange(levels.size),
         bin_size=bin_size,
+        cell_lower=float(levels[0]),
+        cell_size=bin_size,
         intensity=intensity,
         maximum_usd=float(intensity.max()),
         remarks=(

@@ -44,7 +44,10 @@ def decode_picture(content: bytes, limits: Limits) -> Pixels:
         # Reads the header only, and has Pillow's own guard against bombs.
         picture = Image.open(io.BytesIO(content), formats=(kind,))
     except Image.DecompressionBombError as error:
-        raise Unreadable(f"The {kind} is far too large: {error}") from error
+        raise Unreadable(
+            f"The picture has far more pixels than the {limits.max_pixels:,} allowed; take a "
+            f"smaller one. ({error})"
+        ) from error
     except DAMAGED as error:
         raise Unreadable(f"The {kind} is damaged; save the picture again. ({error})") from error
     width, height = picture.size

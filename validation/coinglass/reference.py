@@ -26,6 +26,8 @@ class Reference:
     edges [B], ascending, `bin_size` apart. `intensity`: USD [B, T], NaN where something covers the
     map. Of a screenshot a bucket is one row of pixels and a column one column of pixels: each holds
     the value of the cell it shows, so that neighbours repeat it and must not be added up.
+    `cell_lower` and `cell_size`: a price at which one of the map's own cells begins, and how high
+    they are; of a screenshot whose cells could not be seen, those of the rows.
     `maximum_usd`: what the highest colour stands for. `price_fit_residual_px`: how far the worst
     tick lies from the straight line through all of them. `remarks`: what limits the reading.
     """
@@ -37,6 +39,8 @@ class Reference:
     times: IntArray
     prices: FloatArray
     bin_size: float
+    cell_lower: float
+    cell_size: float
     intensity: FloatArray
     maximum_usd: float | None
     remarks: tuple[str, ...]

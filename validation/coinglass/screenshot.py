@@ -18,6 +18,7 @@ from validation.coinglass.axes import (
     read_price_axis,
     read_time_ticks,
 )
+from validation.coinglass.cells import find_cells
 from validation.coinglass.colours import Layout, find_layout, page_colour, read_intensity
 from validation.coinglass.files import Limits, Pixels, decode_picture
 from validation.coinglass.names import base_coin, parse_range, range_hours
@@ -30,6 +31,10 @@ LABEL_REACH = 45  # px above and below the colour bar
 TIME_LABEL_LINES = 5
 LONGER_THAN_RANGE = 1.1
 MUCH_COVERED = 0.1
+CELLS_UNSEEN = (
+    "Where the picture's cells begin could not be seen: its rows of pixels are compared, which "
+    "repeat a cell, so that the overlap comes out too low."
+)
 T = TypeVar("T")
 NO_TIMES: IntArray = np.zeros(0, dtype=np.int64)
 
@@ -78,11 +83,14 @@ def read_screenshot(
     price_axis, text_height = _price_axis(picture, layout)
     low, high = _colour_scale(picture, layout)
     shares, clear = read_intensity(picture, layout)
+    cells = find_cells(shares[::-1])
     layout = replace(layout, plot=clear)
     times, time_remarks = _times(picture, layout, text_height, range, time_zone, taken_at)
     prices = price_axis.at(layout.plot.bottom - np.arange(layout.plot.height, dtype=np.float64))
     if prices[0] <= 0:
         raise Unreadable(f"The price axis reaches {prices[0]:g}, below zero.")
+    bin_size = -price_axis.slope
+    first, height = cells or (0.0, 1.0)
     return Reference(
         source="screenshot",
         symbol=symbol,
@@ -90,12 +98,15 @@ def read_screenshot(
         range=range,
         times=times,
         prices=prices,
-        bin_size=-price_axis.slope,
+        bin_size=bin_size,
+        cell_lower=float(prices[0]) + first * bin_size,
+        cell_size=height * bin_size,
         intensity=low + (high - low) * shares[::-1],
         maximum_usd=high,
         remarks=(
             *_title_remarks(title, symbol, model),
             *time_remarks,
+            *(() if cells else (CELLS_UNSEEN,)),
             *_cover_remarks(shares),
         ),
         price_fit_residual_px=price_axis.residual_px,

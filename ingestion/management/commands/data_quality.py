@@ -3,9 +3,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from ingestion.console import day, find_symbol
 from ingestion.lake import read
+from ingestion.models import Symbol
 from ingestion.quality import FINE_STATES, DatasetQuality, Day, check
 
 DAYS_SHOWN = 60
@@ -16,14 +18,18 @@ class Command(BaseCommand):
     help = (
         "Say day by day what a symbol's data is worth: how many days of each dataset are in which "
         "state, which are not fine and why, and where rows are missing. Without days it looks at "
-        "all from the first to the last of which anything was loaded, collected or tried."
+        "all from the first to the last of which anything was loaded, collected or tried. Exit "
+        "status 1 where nothing is known, or where a file of a day that is over (UTC) is not in "
+        "the lake; days with too few or bad rows do not count, for the archive itself has some."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--symbol", required=True)
         parser.add_argument("--start-date", type=day, metavar="YYYY-MM-DD")
         parser.add_argument("--end-date", type=day, metavar="YYYY-MM-DD", help="included")
-        parser.add_argument("--json", action="store_true", help="what GET /data/quality answers")
+        parser.add_argument(
+            "--json", action="store_true", help="what GET /data/quality answers, with reasons"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         symbol = find_symbol(options["symbol"])
@@ -33,20 +39,22 @@ class Command(BaseCommand):
         with read.snapshot() as cursor:
             found = check(cursor, symbol.name, first, last)
         if options["json"]:
-            report = {"symbol": symbol.name, "datasets": [one.as_json() for one in found]}
+            report = {
+                "symbol": symbol.name,
+                "datasets": [one.as_json(in_public=False) for one in found],
+            }
             self.stdout.write(json.dumps(report, indent=2))
-            return
-        if not found:
-            self.stdout.write(
-                f"Nothing of {symbol} is known" + (" on these days." if first else ".")
-            )
-        for quality in found:
-            self._print(quality)
+        else:
+            for quality in found:
+                self._print(quality)
+        if problem := _problem(symbol, found):
+            raise CommandError(problem)
 
     def _print(self, quality: DatasetQuality) -> None:
         counts = ", ".join(f"{count:,} {state.label}" for state, count in quality.counts.items())
         days = f"{quality.days[0].day} to {quality.days[-1].day}"
         self.stdout.write(self.style.MIGRATE_HEADING(f"{quality.dataset}, {days}: {counts}"))
+        self.stdout.write(f"  {_totals(quality)}")
         lines = [_line(one) for one in quality.days if one.state not in FINE_STATES]
         self._print_lines(lines, DAYS_SHOWN, "days")
         gaps = [
@@ -61,6 +69,26 @@ class Command(BaseCommand):
         if len(lines) > shown:
             more = len(lines) - shown
             self.stdout.write(f"  and {more:,} more {what}: --json names all of them")
+
+
+def _problem(symbol: Symbol, found: list[DatasetQuality]) -> str:
+    """What makes the exit status 1, or nothing."""
+    if not found:
+        return f"Nothing of {symbol} is known on the days asked about."
+    today = timezone.now().date()
+    missing = [
+        f"{len(days):,} of {one.dataset}" for one in found if (days := one.missing_days(today))
+    ]
+    return f"{symbol}: days not in the lake: {', '.join(missing)}." if missing else ""
+
+
+def _totals(quality: DatasetQuality) -> str:
+    totals = quality.totals
+    return (
+        f"{totals['rows']:,} rows; {totals['files']:,} files, {totals['unverified']:,} of them "
+        f"unverified; {totals['quarantined']:,} rows quarantined, "
+        f"{totals['duplicates']:,} duplicates left out"
+    )
 
 
 def _line(day: Day) -> str:

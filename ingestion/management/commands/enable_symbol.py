@@ -18,5 +18,5 @@ class Command(BaseCommand):
         symbol = find_symbol(options["symbol"])
         set_enabled(symbol, True)
         self.stdout.write(f"{symbol} is enabled: the API and the page serve it.")
-        if not any(lake.read.row_counts(lake.reader().cursor(), symbol.name).values()):
+        if not lake.rows_within(lake.reader().cursor(), symbol.name):
             self.stderr.write("Note: no data of it is loaded yet.", self.style.WARNING)

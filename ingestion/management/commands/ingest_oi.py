@@ -7,6 +7,18 @@ from django.conf import settings
 from ingestion.collectors import open_interest
 from ingestion.console import LoadCommand, find_symbol, require_broker
 
+FILE_OPTIONS = (
+    "start_date",
+    "end_date",
+    "data_dir",
+    "dry_run",
+    "throttle_ms",
+    "monthly",
+    "reload",
+    "queue",
+)
+"""Options that only files have: whoever gives one means to load some, also without days."""
+
 
 class Command(LoadCommand):
     help = (
@@ -15,7 +27,7 @@ class Command(LoadCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["start_date"] or options["end_date"]:
+        if any(options[name] for name in FILE_OPTIONS):
             super().handle(*args, **options)
         else:
             self._collect(find_symbol(options["symbol"]).name)

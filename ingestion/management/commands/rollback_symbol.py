@@ -2,6 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from ingestion import lake, rollback
 from ingestion.console import confirm, day, find_symbol
@@ -47,6 +48,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Rolling back {symbol}, {days}, removes {sum(counts.values()):,} rows.")
         for table, rows in counts.items():
             self.stdout.write(f"  {table:<30} {rows:>15,}")
+        if counts and symbol.is_approved(timezone.now()):
+            self.stdout.write("Its approval is withdrawn; an undo brings it back.")
         for job in rollback.unfinished_jobs(symbol):
             left = job.steps_total - job.steps_done
             self.stdout.write(f"It cancels job {job.pk} ({job}): {left:,} files not loaded yet.")

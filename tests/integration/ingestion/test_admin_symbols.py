@@ -1,5 +1,6 @@
 """The admin's symbols: permissions, loading, availability, roll back."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.test import Client
 
 from ingestion import jobs, load
 from ingestion.availability import MAX_FILES
-from ingestion.lake import LakeConfig, read, write_lock
+from ingestion.lake import LakeConfig, read, rows_within, write_lock
 from ingestion.models import ChunkState, IngestionJob, Symbol
 from ingestion.sources.files import plan_files
 from liqheat_project.lib.runs import RunState
@@ -71,7 +73,7 @@ def put_metrics(folder: Path, symbol: str, put: Callable[..., Path] = put_csv) -
 
 def counts(symbol: str) -> dict[str, int]:
     with read.snapshot() as cursor:
-        return {name: n for name, n in read.row_counts(cursor, symbol).items() if n}
+        return rows_within(cursor, symbol)
 
 
 def shown_messages(response: HttpResponse) -> str:
@@ -90,6 +92,13 @@ def test_anonymous_people_go_to_the_login(ethereum: Symbol, static_files: None) 
     for address in (LIST, LOAD, AVAILABILITY, ROLL_BACK, f"{LIST}{ethereum.pk}/quarantined/"):
         assert client.get(address).headers["Location"].startswith("/admin/login/")
     assert client.post(ENABLE).headers["Location"].startswith("/admin/log")
+
+
+def test_a_login_without_a_page_to_go_back_to_leads_to_the_admin(static_files: None) -> None:
+    get_user_model().objects.create_superuser("ann", password="a long password of hers")
+    given = {"username": "ann", "password": "a long password of hers"}
+    answer = Client().post("/admin/login/", given)
+    assert answer.headers["Location"] == "/admin/"
 
 
 def test_staff_without_a_permission_is_refused(
@@ -156,6 +165,8 @@ def test_the_list_tells_what_the_lake_holds_and_the_last_job(
     page = " ".join(superuser.get(LIST).content.decode().split())
     assert "2024-11-01 to 2024-11-03, 3 files" in page
     assert f'/admin/ingestion/ingestionjob/{newest.pk}/change/">Queued' in page
+    states = re.findall(r"field-state[^>]*>\s*(\w+)", page)
+    assert sorted(set(states)) == ["ingesting", "registered"]
     page = superuser.get(f"{LIST}{ethereum.pk}/change/").content.decode()
     assert "864" in page and "2024-11-04 00:00:00" in page
 

@@ -314,7 +314,7 @@ def test_writing_again_what_was_written_changes_nothing(lake):
     batch = (the_lake.writer(), events, heard, [], lambda: {"ETHUSDT"})
     assert add_liquidations(*batch) == 1
     assert add_liquidations(*batch) == 0
-    counts = the_lake.read.row_counts(the_lake.reader().cursor(), "ETHUSDT")
+    counts = the_lake.rows_within(the_lake.reader().cursor(), "ETHUSDT")
     assert (counts["liquidation_events"], counts["liquidation_coverage"]) == (1, 2)
 
 

@@ -199,6 +199,12 @@ def test_an_interrupted_run_leaves_a_cancelled_job(number: int, code: int, folde
     assert rows("aggtrades_history", "count(*)") == [(300,)]
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--data-dir=.", "--queue", "--monthly"])
+def test_open_interest_is_not_collected_live_by_who_forgot_the_days(option: str) -> None:
+    with pytest.raises(CommandError, match="Give --start-date and --end-date"):
+        said("ingest_oi", "--symbol", "ETHUSDT", option)
+
+
 def test_the_time_zone_of_the_machine_changes_nothing(tmp_path: Path) -> None:
     day = date(2024, 11, 3)  # a day of 25 hours in New York
     for dataset, interval in (("aggTrades", None), ("metrics", None), ("klines", "15m")):

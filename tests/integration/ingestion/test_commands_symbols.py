@@ -8,17 +8,14 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
-from django.utils import timezone
+from django.core.management import CommandError
 
 from ingestion import jobs
-from ingestion.lake import LakeConfig, read, writer
-from ingestion.lake.live import add_candles
-from ingestion.models import IngestionJob, RollBack, Symbol
-from ingestion.sources.files import ArchiveFile, plan_files
-from ingestion.sources.rest import Candle
+from ingestion.lake import LakeConfig, read, rows_within
+from ingestion.models import RollBack, Symbol
+from ingestion.sources.files import plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import klines_csv, put_csv, put_zip
+from tests.archive_files import put_csv
 from tests.integration.ingestion.commands import said
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +45,7 @@ def load(folder: Path, name: str = "ETHUSDT") -> None:
 
 def candles(name: str) -> int:
     with read.snapshot() as cursor:
-        return read.row_counts(cursor, name)["klines_15m_history"]
+        return rows_within(cursor, name).get("klines_15m_history", 0)
 
 
 def test_a_symbol_is_registered_disabled() -> None:
@@ -160,82 +157,3 @@ def test_an_undo_is_given_up_from_the_shell(folder: Path) -> None:
     with pytest.raises(CommandError, match="given up"):
         said("undo_rollback", made.pk, "--yes")
     assert candles("ETHUSDT") == 0
-
-
-def test_check_data_of_a_whole_symbol(folder: Path) -> None:
-    load(folder)
-    candle = Candle("ETHUSDT", 1_730_419_200_000, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1, 1.0, 1.0)
-    told = ("http://exchange", lambda: ["ETHUSDT"], timezone.now())
-    add_candles(writer(), [candle], *told)
-    text = said("check_data", "--symbol", "ETHUSDT")
-    assert "klines 1m" not in text  # live rows are of no file
-    line = next(line for line in text.splitlines() if line.startswith("klines 15m"))
-    assert line.split()[2:] == [str(FIRST), str(LAST), "6", "0", "0", "576", "0", "0", "6", "0"]
-
-
-def test_check_data_names_missing_days_short_days_and_failed_files(
-    folder: Path,
-) -> None:
-    files = plan_files("ETHUSDT", "klines", "15m", FIRST, LAST)
-    for absent in (files[1], files[2], files[5]):
-        (folder / absent.folder_paths[0]).unlink()
-    lines = klines_csv(files[3]).splitlines()
-    put_csv(folder, files[3], "\n".join([*lines[:50], lines[49], *lines[60:]]) + "\n")
-    put_zip(folder, files[4])
-    (folder / files[4].folder_paths[0]).unlink()
-    with pytest.raises(CommandError, match="3 of 6 files failed"):
-        load(folder)
-    output = StringIO()
-    with pytest.raises(CommandError, match="2 days missing, 3 files failed") as caught:
-        call_command("check_data", "--symbol", "ETHUSDT", stdout=output)
-    assert caught.value.returncode == 1
-    text = output.getvalue()
-    row = next(line for line in text.splitlines() if line.startswith("klines 15m"))
-    rows = 96 + 86 + 96
-    assert row.split()[2:] == [
-        str(FIRST), "2024-11-05", "3", "2", "1", str(rows), "0", "1", "2", "3",
-    ]  # fmt: skip
-    assert "klines 15m misses 2024-11-02 to 2024-11-03" in text
-    assert "klines 15m on 2024-11-04: 86 of 96 rows" in text
-    assert "ETHUSDT-15m-2024-11-06 failed: " in text
-    with pytest.raises(CommandError, match="1 days missing, 1 files failed"):
-        said("check_data", "--symbol", "ETHUSDT", "--start-date", "2024-11-04", "--end-date", LAST)
-    said(
-        "check_data",
-        "--symbol",
-        "ETHUSDT",
-        "--start-date",
-        "2024-11-04",
-        "--end-date",
-        "2024-11-05",
-    )
-    put_csv(folder, files[1])
-    put_csv(folder, files[2])
-    put_csv(folder, files[5])
-    load(folder)
-    assert "failed" in said("check_data", "--symbol", "ETHUSDT")
-
-
-def test_open_interest_at_midnight_belongs_to_the_day_it_closes(tmp_path: Path) -> None:
-    for file in plan_files("ETHUSDT", "metrics", None, FIRST, LAST):
-        put_csv(tmp_path, file)
-    said("ingest_oi", "--symbol", "ETHUSDT", *DAYS, "--data-dir", tmp_path)
-    text = said("check_data", "--symbol", "ETHUSDT")
-    assert text.splitlines()[-1].split()[1:7] == [str(FIRST), str(LAST), "6", "0", "0", "1,728"]
-
-
-def test_check_data_lists_what_a_folder_holds(folder: Path) -> None:
-    put_zip(folder, ArchiveFile("ETHUSDT", "aggTrades", None, FIRST, "monthly"))
-    (folder / "ETHUSDT/klines/15m/ETHUSDT-15m-2024-13-01.csv").touch()
-    (folder / "ETHUSDT/klines/15m/BTCUSDT-15m-2024-12-01.csv").touch()
-    text = said("check_data", "--symbol", "ETHUSDT", "--data-dir", folder)
-    found = [line.split() for line in text.splitlines()]
-    assert ["klines", "15m", "daily", "6", str(FIRST), str(LAST)] in found
-    assert ["aggTrades", "monthly", "1", str(FIRST), str(FIRST)] in found
-    assert "Nothing of ETHUSDT is loaded" in text
-
-
-def test_nothing_loaded_is_a_failure() -> None:
-    with pytest.raises(CommandError, match="Nothing of ETHUSDT is loaded"):
-        said("check_data", "--symbol", "ETHUSDT")
-    assert not IngestionJob.objects.exists()

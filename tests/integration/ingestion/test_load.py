@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from ingestion import jobs, load
-from ingestion.lake import LakeConfig, read
+from ingestion.lake import LakeConfig, read, rows_within
 from ingestion.models import Chunk, ChunkState, IngestionJob, Symbol
 from ingestion.sources.files import ArchiveFile, plan_files
 from liqheat_project.lib.runs import RunState
@@ -59,7 +59,7 @@ def test_every_dataset_of_a_folder_is_loaded(
     job = run(folder_job(symbol, tmp_path, "aggTrades", "klines 15m", "metrics"))
     assert (job.state, job.steps_done, job.steps_total) == (RunState.SUCCEEDED, 9, 9)
     with read.snapshot() as cursor:
-        counts = read.row_counts(cursor, "ETHUSDT")
+        counts = rows_within(cursor, "ETHUSDT")
         lines = read.loaded_files(cursor, "ETHUSDT")
     assert counts["aggtrades_history"] == 300
     assert counts["klines_15m_history"] == 3 * 96

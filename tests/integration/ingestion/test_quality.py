@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from ingestion import jobs, load
 from ingestion.lake import LakeConfig, read, writer
@@ -215,24 +217,63 @@ def test_a_job_may_leave_days_out_and_so_does_its_repetition(
 # The command
 
 
+def quality_fails(*arguments: Any) -> tuple[str, str]:
+    """What the command prints, and why its exit status is 1."""
+    output = StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("data_quality", "--symbol=ETHUSDT", *map(str, arguments), stdout=output)
+    assert caught.value.returncode == 1
+    return output.getvalue(), str(caught.value)
+
+
 def test_data_quality_says_what_is_not_fine(
     ethereum: Symbol, lake: LakeConfig, tmp_path: Path
 ) -> None:
-    put_csv(tmp_path, metrics(0))
+    repeated = metrics_csv(metrics(0)).splitlines()
+    put_csv(tmp_path, metrics(0), "\n".join([*repeated, repeated[-1]]) + "\n")
     put_csv(tmp_path, metrics(2), without_lines(metrics_csv(metrics(2)), 100, 113))
     load_days(ethereum, 0, 2, source="folder", folder=str(tmp_path))
-    text = said("data_quality", "--symbol", "ETHUSDT")
-    assert "metrics" in text
+    text, problem = quality_fails()
+    assert problem == "ETHUSDT: days not in the lake: 1 of metrics."
+    assert "metrics, 2024-11-01 to 2024-11-03: 1 unverified, 1 partial, 1 missing upstream" in text
+    assert (
+        "563 rows; 2 files, 2 of them unverified; 0 rows quarantined, 1 duplicates left out" in text
+    )
     assert "2024-11-02  missing upstream  " in text
     assert "2024-11-03  partial           275 of 288 filled" in text
-    narrow = said("data_quality", "--symbol", "ETHUSDT", "--end-date", "2024-11-01")
-    assert "missing upstream" not in narrow
-    report = json.loads(said("data_quality", "--symbol", "ETHUSDT", "--json"))
+    report = json.loads(quality_fails("--json")[0])
     (found,) = report["datasets"]
+    assert (found["rows"], found["files"], found["duplicates"]) == (563, 2, 1)
     assert found["counts"] == {"unverified": 1, "partial": 1, "missing_upstream": 1}
     assert [one["day"] for one in found["days"]] == ["2024-11-01", "2024-11-02", "2024-11-03"]
+    assert str(tmp_path) in found["days"][1]["reason"]
     assert IngestionJob.objects.count() == 1
 
 
-def test_data_quality_of_nothing(ethereum: Symbol, lake: LakeConfig) -> None:
-    assert "Nothing of ETHUSDT" in said("data_quality", "--symbol", "ETHUSDT")
+def test_loaded_days_are_no_failure_of_data_quality_even_when_they_are_cut_off(
+    ethereum: Symbol, lake: LakeConfig, tmp_path: Path
+) -> None:
+    put_csv(tmp_path, metrics(0), without_lines(metrics_csv(metrics(0)), 100, 113))
+    load_days(ethereum, 0, 1, source="folder", folder=str(tmp_path))
+    narrow = said("data_quality", "--symbol", "ETHUSDT", "--end-date", "2024-11-01")
+    assert "partial" in narrow and "missing upstream" not in narrow
+
+
+def test_a_day_that_is_not_over_is_no_failure_of_data_quality(
+    ethereum: Symbol, archive: ArchiveServer, tmp_path: Path
+) -> None:
+    put_csv(tmp_path, metrics(0))
+    load_days(ethereum, 0, 0, source="folder", folder=str(tmp_path))
+    with read.snapshot() as cursor:
+        (found,) = check(cursor, "ETHUSDT", day(0), day(1))
+    assert found.missing_days(day(1)) == []
+    assert [one.day for one in found.missing_days(day(2))] == [day(1)]
+
+
+def test_check_data_is_another_name_of_data_quality(ethereum: Symbol, lake: LakeConfig) -> None:
+    with pytest.raises(CommandError, match="Nothing of ETHUSDT is"):
+        call_command("check_data", "--symbol=ETHUSDT")
+
+
+def test_nothing_known_is_a_failure_of_data_quality(ethereum: Symbol, lake: LakeConfig) -> None:
+    assert "Nothing of ETHUSDT" in quality_fails()[1]

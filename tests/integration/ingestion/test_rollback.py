@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 
 from ingestion import lake as lake_package
 from ingestion import rollback, tasks
@@ -124,6 +125,38 @@ def test_the_disk_is_freed_when_the_time_is_over(
     assert bytes_kept(lake, old.kept_as.hex) == old.bytes_kept == 0
     assert bytes_kept(lake, young.kept_as.hex) == young.bytes_kept > 0
     assert SymbolEvent.objects.get(act=Act.UNDO_GIVEN_UP).text.endswith("7 days are over.")
+
+
+def test_what_was_undone_meanwhile_is_not_given_up(ethereum: Symbol, lake: LakeConfig) -> None:
+    put(day("ETHUSDT"))
+    made = rollback.roll_back(ethereum)
+    seen_before = RollBack.objects.get(pk=made.pk)
+    rollback.undo(made)
+    assert rollback.give_up(seen_before) == 0
+    made.refresh_from_db()
+    assert (made.undone_at is None, made.given_up_at) == (False, None)
+    assert not SymbolEvent.objects.filter(act=Act.UNDO_GIVEN_UP).exists()
+
+
+@pytest.mark.parametrize("act", ["enable", "undo"])
+def test_nothing_is_changed_that_the_audit_log_does_not_say(
+    ethereum: Symbol, lake: LakeConfig, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    put(day("ETHUSDT"))
+    made = rollback.roll_back(ethereum)
+
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(rollback.audit, "record", fail)
+    with pytest.raises(DatabaseError):
+        rollback.undo(made) if act == "undo" else rollback.set_enabled(ethereum, True)
+    ethereum.refresh_from_db()
+    made.refresh_from_db()
+    assert (ethereum.enabled, made.undone_at) == (False, None)
+    monkeypatch.undo()
+    rollback.undo(made)  # what is kept is still there
+    assert count() == 100
 
 
 @pytest.mark.parametrize(

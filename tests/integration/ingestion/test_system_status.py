@@ -58,6 +58,7 @@ def test_staff_see_the_page_and_its_link_and_others_do_not(watcher, broker, lake
     page = watcher.get(PAGE)
     assert page.status_code == 200
     assert "has not run yet" in page.content.decode()
+    assert "&lt;table" not in page.content.decode()
     customer = Client()
     customer.force_login(User.objects.create_user("customer"))
     for path in (PAGE, f"{PAGE}progress/"):
@@ -182,3 +183,9 @@ def test_programs_gone_for_a_day_are_forgotten(broker):
 
 def test_a_broker_that_is_away_disturbs_no_program():
     heartbeats.Heartbeat(lambda: "redis://127.0.0.1:9/0").beat("program")
+
+
+def test_a_broker_that_is_away_is_said_to_who_would_resume(superuser, settings, lake):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    answer = superuser.post(f"{PAGE}resume/", follow=True)
+    assert "The broker, which keeps the limits of requests, does not" in answer.content.decode()

@@ -225,7 +225,6 @@ def test_the_policy_is_edited_within_bounds_and_audited(log_in: LogIn) -> None:
 def test_a_worker_does_the_run_and_the_page_follows_it(
     folder: Path, log_in: LogIn, start_worker: Callable[..., Worker], lake: LakeConfig
 ) -> None:
-    start_worker(queues="validation", concurrency=1)
     client = log_in("add_validationrun")
     page = client.post(
         f"{LIST}upload/", {"symbol": "ETHUSDT", "model": "", "file": picture()}, follow=True
@@ -233,6 +232,7 @@ def test_a_worker_does_the_run_and_the_page_follows_it(
     run = ValidationRun.objects.get()
     address = f"{LIST}{run.pk}/progress/"
     assert f'data-progress-url="{address}"' in page
+    start_worker(queues="validation", concurrency=1)
     wait_until(lambda: client.get(address).json()["ended"], 30, "the run to end")
     shown = client.get(address).json()["fragments"]
     assert "neither a PNG nor a JPEG" in shown["summary"]

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from ingestion.models import Symbol, SymbolEvent
 from validation import approval
+from validation.gate import DECIDING
 from validation.models import GatePolicy, ValidationRun
 
 pytestmark = pytest.mark.django_db
 
 Act = SymbolEvent.Act
 number = count()
-LIFTS = {"uniform": {figure: {"low": 0.1} for figure in approval.GATED}}
+LIFTS = {"uniform": {figure: {"low": 0.1} for figure in DECIDING}}
 
 
 @pytest.fixture

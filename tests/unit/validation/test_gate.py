@@ -1,20 +1,26 @@
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from heatmap.engine import default_bin_size
 from validation.gate import Policy, RunFigures, Verdict, decide, shortfalls
 from validation.metrics import Grid
-from validation.nulls import NULL_MODELS, Column, lifts
+from validation.nulls import NULL_MODELS, Column, OurColumn, lifts, other_times
 from validation.synthetic.archive import aggregate_klines
 from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters
 from validation.synthetic.prices import DAY
-from validation.synthetic.score import Bins, score_instants, true_profiles
+from validation.synthetic.score import Bins, true_profiles
 
+START = 20_458 * DAY
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-PASSING = RunFigures(NOW, 0.8, 0.75, {"hit_rate over uniform": 0.1})
+BEATEN = {"price_level_overlap": 0.1, "rank_correlation": 0.2}
+PASSING = RunFigures(NOW, 0.8, 0.75, {"uniform": BEATEN})
 
 
 def runs(count: int, **changes) -> list[RunFigures]:
@@ -64,8 +70,12 @@ def test_no_reference_and_unreadable_ones_never_pass():
     [
         ({"price_level_overlap": 0.7}, "price level overlap 0.70, more than 0.70 is needed"),
         ({"hit_rate": float("nan")}, "hit rate nan, more than 0.60 is needed"),
-        ({"lift_low": {"hit_rate over uniform": 0.0}}, "may be +0.00"),
-        ({"lift_low": {"hit_rate over uniform": float("nan")}}, "is not known"),
+        (
+            {"lift_low": {"shifted_in_time": dict.fromkeys(BEATEN, 0.0)}},
+            "shifted in time may be +0.00 in price level overlap and +0.00 in rank correlation",
+        ),
+        ({"lift_low": {"uniform": dict.fromkeys(BEATEN, float("nan"))}}, "may be anything in"),
+        ({"lift_low": {"uniform": {"hit_rate": 0.3}}}, "may be anything in"),
         ({"lift_low": None}, "not compared with any null model"),
     ],
 )
@@ -73,60 +83,138 @@ def test_a_run_says_why_it_falls_short(changes, reason):
     assert [reason in why for why in shortfalls(Policy(), replace(PASSING, **changes))] == [True]
 
 
-@pytest.fixture(scope="module")
-def columns() -> list[Column]:
-    """A synthetic market's truth at three instants, seen as both the reference and ours."""
+def test_one_of_the_deciding_figures_is_enough():
+    run = replace(PASSING, lift_low={"uniform": BEATEN | {"price_level_overlap": -0.1}})
+    assert shortfalls(Policy(), run) == []
+
+
+@functools.cache
+def truth(symbol: str, seed: int) -> tuple[Grid, list[NDArray], list[float]]:
+    """A synthetic market's book by bucket at nine instants of its last day, and the prices then."""
     small = MarketParameters(trades_per_day=4_000, openings_per_day=1_500, warm_up_days=1)
-    market = simulate_market("BTCUSDT", 20_458 * DAY, 3, 1, small)
-    instants = score_instants(market)
-    price = float(
-        aggregate_klines(market, FIVE_MINUTES).close[-1] / market.instrument.ticks_per_usdt
+    market = simulate_market(symbol, START, 2, seed, small)
+    klines = aggregate_klines(market, FIVE_MINUTES)
+    prices = klines.close / market.instrument.ticks_per_usdt
+    bins = Bins.around(float(prices[-1]), default_bin_size(float(prices[-1]), 0.01))
+    instants = [START + DAY + eighth * DAY // 8 for eighth in range(9)]
+    sides = [true_profiles(market, instant, bins) for instant in instants]
+    known = np.searchsorted(klines.open_time, instants, side="left") - 1
+    return (
+        Grid(bins.first * bins.size, bins.size, bins.count),
+        [side["long"] + side["short"] for side in sides],
+        prices[known].tolist(),
     )
-    bins = Bins.around(price, 100.0)
-    grid = Grid(bins.first * bins.size, bins.size, bins.count)
-    truths = [true_profiles(market, instant, bins) for instant in instants]
-    profiles = [truth["long"] + truth["short"] for truth in truths]
-    return [
+
+
+def as_coinglass_shows_it(profile: NDArray) -> NDArray:
+    """In some 200 colours, of which the brightest stands for all that is above."""
+    shares = np.clip(profile / np.quantile(profile[profile > 0], 0.99), 0, 1)
+    return np.rint(200 * shares) / 200
+
+
+def compared(ours: Callable[..., list[NDArray]], symbol: str, seed: int) -> RunFigures:
+    """What a run finds when `ours` are our maps of a market whose truth is the reference."""
+    grid, profiles, prices = truth(symbol, seed)
+    random = np.random.default_rng(seed)
+    maps = ours(grid, profiles, prices, random)
+    times = np.arange(len(profiles))
+    columns = [
         Column(
             grid=grid,
-            reference=profile,
-            ours=profile,
-            other_times=np.column_stack([other for other in profiles if other is not profile]),
-            price=price,
+            reference=as_coinglass_shows_it(profiles[number]),
+            ours=maps[number],
+            other_times=np.column_stack([maps[other] for other in other_times(times, number)]),
+            price=prices[number],
         )
-        for profile in profiles
+        for number in range(0, len(profiles), 2)
     ]
-
-
-def figures_of(columns: list[Column]) -> RunFigures:
-    found = lifts(columns, seed=1)
-    any_null = found["uniform"]
+    found = lifts(columns, seed=seed, draws=100)
+    figures = found["uniform"]
     low = {
-        f"{figure} over {name}": found[name][figure].low
-        for name in NULL_MODELS
-        for figure in ("hit_rate", "price_level_overlap")
+        null: {figure: lift.low for figure, lift in rows.items()} for null, rows in found.items()
     }
-    return RunFigures(NOW, any_null["hit_rate"].ours, any_null["price_level_overlap"].ours, low)
+    return RunFigures(NOW, figures["hit_rate"].ours, figures["price_level_overlap"].ours, low)
 
 
-def test_the_markets_own_truth_passes(columns):
-    assert shortfalls(Policy(), figures_of(columns)) == []
+def drawn(null: str) -> Callable[..., list[NDArray]]:
+    """Maps that a null model draws of the truth: they know nothing of who holds what."""
+
+    def maps(grid, profiles, prices, random):
+        return [
+            NULL_MODELS[null](
+                OurColumn(grid=grid, ours=profile, other_times=np.empty((0, 0)), price=price),
+                random,
+            )
+            for profile, price in zip(profiles, prices, strict=True)
+        ]
+
+    return maps
 
 
-def test_a_random_map_fails(columns):
-    random = np.random.default_rng(7)
-    scrambled = [replace(one, ours=random.permutation(one.ours)) for one in columns]
-    figures = figures_of(scrambled)
-    assert figures.price_level_overlap < 0.7
-    assert any("over uniform" in why for why in shortfalls(Policy(), figures))
+def the_truth(grid, profiles, prices, random):
+    return profiles
 
 
-def test_chance_is_high_where_zones_are_many(columns):
-    """The trap that the gate is for: a raw hit rate says little."""
-    wide = lifts(columns, seed=1, tolerance=0.02)["uniform"]["hit_rate"]
-    assert wide.ours == 1.0
-    assert wide.chance > 0.5
+def stopped(grid, profiles, prices, random):
+    """The map of the first instant for ever after, as of a program that loads nothing more."""
+    return profiles[:1] * len(profiles)
 
 
-def test_the_same_seed_gives_the_same_lifts(columns):
-    assert lifts(columns[:1], seed=3, draws=20) == lifts(columns[:1], seed=3, draws=20)
+def late(grid, profiles, prices, random):
+    """Each map half a day too late, or too early where there is none so late."""
+    return profiles[4:] + profiles[:4]
+
+
+def off_by_one_percent(grid, profiles, prices, random):
+    """The right levels at the wrong prices: further than the tolerance of a hit."""
+    buckets = round(0.01 * prices[-1] / grid.size)
+    return [np.roll(profile, buckets) for profile in profiles]
+
+
+MARKETS = pytest.mark.parametrize(
+    ("symbol", "seed"), [("BTCUSDT", 1), ("BTCUSDT", 2), ("ETHUSDT", 3), ("ETHUSDT", 4)]
+)
+
+
+@MARKETS
+def test_the_markets_own_truth_passes(symbol, seed):
+    assert shortfalls(Policy(), compared(the_truth, symbol, seed)) == []
+
+
+@MARKETS
+@pytest.mark.parametrize(
+    ("ours", "reason"),
+    [
+        (drawn("uniform"), "the lift over uniform"),
+        (drawn("distance_only"), "price level overlap"),
+        (drawn("round_numbers"), "the lift over round numbers"),
+        (off_by_one_percent, "price level overlap"),
+        (stopped, "the lift over shifted in time"),
+        (late, "the lift over shifted in time"),
+    ],
+    ids=["random", "distance only", "round numbers", "off by 1 %", "stopped", "late"],
+)
+def test_a_map_that_knows_nothing_or_too_little_fails(ours, reason, symbol, seed):
+    found = shortfalls(Policy(), compared(ours, symbol, seed))
+    assert any(reason in why for why in found), found
+
+
+def test_chance_is_high_where_zones_are_many():
+    """The trap that the gate is for: a raw hit rate says little, and leaves no room above it."""
+    grid, profiles, prices = truth("BTCUSDT", 1)
+    column = Column(
+        grid=grid,
+        reference=profiles[-1],
+        ours=profiles[-1],
+        other_times=np.column_stack(profiles[:4]),
+        price=prices[-1],
+    )
+    found = lifts([column], seed=1, tolerance=0.02)["uniform"]
+    assert found["hit_rate"].ours == 1.0
+    assert found["hit_rate"].chance > 0.5
+    assert found["hit_rate"].low == 0 < found["price_level_overlap"].low
+
+
+def test_the_same_seed_gives_the_same_lifts():
+    one, other = (compared(the_truth, "BTCUSDT", 1) for _ in range(2))
+    assert one == other

@@ -106,6 +106,20 @@ def test_a_file_that_was_nobody_s_is_taken_once_its_symbol_is_registered(folder)
     assert [run.symbol.name for run in inbox.pick_up(NOW)] == ["ETHUSDT"]
 
 
+def test_a_refused_file_that_cannot_be_set_aside_does_not_give_a_run_each_time(folder):
+    drop(folder, "Screenshot 1.png")
+    (folder / "refused").touch()
+    assert inbox.pick_up(NOW) == inbox.pick_up(NOW) == []
+    assert not ValidationRun.objects.exists()
+
+
+def test_a_refused_file_with_the_longest_name_is_set_aside_too(folder):
+    drop(folder, "x" * 251 + ".png")
+    assert inbox.pick_up(NOW) == inbox.pick_up(NOW) == []
+    run = ValidationRun.objects.get()
+    assert left(folder) == [f"refused/{run.pk}-" + "x" * 36 + ".png"]
+
+
 def test_no_folder_is_no_error(folder):
     folder.rmdir()
     assert inbox.pick_up(NOW) == []

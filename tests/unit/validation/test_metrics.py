@@ -4,11 +4,11 @@ import pytest
 from validation.metrics import (
     Grid,
     Zones,
-    common_grid,
     compare,
     density_percentile,
     earth_movers_distance,
     find_zones,
+    grid_of_cells,
     hit_rate,
     price_level_overlap,
     rank_correlation,
@@ -18,15 +18,33 @@ from validation.metrics import (
 GRID = Grid(100.0, 1.0, 10)
 
 
-def test_the_common_grid_lies_within_both_ranges():
-    ours = 90.0 + 2 * np.arange(20)  # 90 to 130
-    reference = 101.0 + 0.5 * np.arange(100)  # 101 to 151
-    assert common_grid(reference, ours, 2.0, 0.5) == Grid(102.0, 2.0, 14)
+def test_the_common_grid_is_made_of_whole_cells_within_both_ranges():
+    assert grid_of_cells(101.5, 3.0, 2.0, 101.0, 129.0) == Grid(101.5, 3.0, 9)
+    assert grid_of_cells(101.5, 3.0, 4.0, 104.0, 129.0) == Grid(107.5, 6.0, 3)
+    # As long as they are at least as large as ours, not one more.
+    assert grid_of_cells(100.0, 2.0, 4.0, 100.0, 120.0) == Grid(100.0, 4.0, 5)
 
 
 def test_maps_without_prices_in_common_are_refused():
     with pytest.raises(ValueError, match="no prices in common"):
-        common_grid(np.array([10.0, 11.0]), np.array([100.0, 101.0]), 1.0, 1.0)
+        grid_of_cells(10.0, 1.0, 1.0, 100.0, 12.0)
+
+
+def test_a_map_on_cells_that_begin_elsewhere_is_still_the_same_map():
+    """What the overlap must not fall for: levels of one map in cells of another size and place."""
+    random = np.random.default_rng(3)
+    fine = random.exponential(size=2000) ** 3  # a book in buckets of 0.05, from 100 on
+    prices = 100.0 + 0.05 * np.arange(2000)
+    cells = Grid(100.37, 0.73, 130)
+    shown = resample(prices, 0.05, fine, cells)
+    rows = np.repeat(shown, 5)  # five rows of pixels a cell
+    pixels = cells.lower + cells.size / 5 * np.arange(len(rows))
+    grid = grid_of_cells(cells.lower, cells.size, 1.0, 100.0, 195.0)
+    assert grid.size == pytest.approx(1.46)
+    reference = resample(pixels, cells.size / 5, rows, grid)
+    figures = compare(grid, reference, resample(prices, 0.05, fine, grid), 150.0)
+    assert figures.price_level_overlap == 1.0
+    assert figures.rank_correlation == pytest.approx(1.0)
 
 
 def test_resampling_takes_means_weighted_by_what_is_covered():

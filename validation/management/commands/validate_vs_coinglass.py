@@ -43,7 +43,11 @@ class Command(BaseCommand):
             metavar="ZONE",
             help="of the browser that took the pictures, such as UTC: they do not show it",
         )
-        parser.add_argument("--summary", action="store_true", help="the runs so far")
+        parser.add_argument(
+            "--summary",
+            action="store_true",
+            help="the runs so far of one symbol or of all; exit 1 unless all of them are approved",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["summary"]:
@@ -75,7 +79,10 @@ class Command(BaseCommand):
         for line in diagnose(run):
             self.stdout.write(f"  {line}")
         found = run.figures
-        self.stdout.write(f"  tolerance {found['tolerance']:.1%}, {found['columns']} columns")
+        self.stdout.write(
+            f"  tolerance {found['tolerance']:.1%}, buckets of {found['bucket_size']:.6g} USDT, "
+            f"{found['columns']} columns"
+        )
         for figure, value in found["last_column"].items():
             chance = ", ".join(
                 f"{null} {_text(figures[figure]['chance'])}"
@@ -93,15 +100,20 @@ class Command(BaseCommand):
         if not found:
             raise CommandError(f"There are no runs of {name or 'any symbol'}.")
         for one in found:
-            symbol = one.pair.symbol
-            verdict = approval.decision_on(symbol, timezone.now()).verdict
-            self.stdout.write(f"{symbol}: {one.runs} runs, {one.pair.state}, {verdict}")
+            self.stdout.write(
+                f"{one.pair.symbol}: {one.pair.state}, validation {one.outcome}; {one.runs} runs, "
+                f"{one.passed} passed, {one.failed} failed, {one.unreadable} unreadable"
+            )
             for figure, spread in one.figures.items():
                 if spread is not None:
                     self.stdout.write(
                         f"  {figure}: mean {spread.mean:.2f}, "
                         f"min {spread.min:.2f}, max {spread.max:.2f}"
                     )
+        short = [one for one in found if one.pair.outcome != Symbol.Verdict.APPROVED]
+        if short:
+            named = ", ".join(f"{one.pair.symbol} {one.outcome}" for one in short)
+            raise CommandError(f"{len(short)} of {len(found)} are not approved: {named}.")
 
 
 def _asked_for(symbol: Symbol, options: dict[str, Any]) -> Iterator[ValidationRun]:

@@ -1,6 +1,6 @@
 // Requests to the API, and what can go wrong with them.
 
-/** `kind` is offline, busy, refused (the request can't be answered) or server. */
+/** `kind` is offline, busy, refused (the request can't be answered), outdated (the page is) or server. */
 export class ApiError extends Error {
   constructor(kind, message, parameter = null, status = 0) {
     super(message);

@@ -35,13 +35,17 @@ export function colourTable(grid, palette, scale, top) {
   return table;
 }
 
-/** How the amounts of a plane are spread: the largest code, and a threshold that suits them. */
-export function spreadOf(codes, grid) {
+/**
+ * How the amounts of a plane are spread: {maximum, threshold}, the threshold a share of the maximum
+ * that suits the rows from `first` to before `end`.
+ */
+export function spreadOf(codes, grid, { first, end }) {
+  let largest = 0;
+  for (let i = 0; i < codes.length; i += 1) if (codes[i] > largest) largest = codes[i];
   const counts = new Uint32Array(grid.decades * grid.codesPerDecade + 2);
-  for (let i = 0; i < codes.length; i += 1) counts[codes[i]] += 1;
-  let largest = counts.length - 1;
-  while (largest > 0 && !counts[largest]) largest -= 1;
-  const wanted = (codes.length - counts[0]) * (1 - AUTOMATIC_QUANTILE);
+  const part = codes.subarray(first * grid.columns, end * grid.columns);
+  for (let i = 0; i < part.length; i += 1) counts[part[i]] += 1;
+  const wanted = (part.length - counts[0]) * (1 - AUTOMATIC_QUANTILE);
   let code = largest;
   for (let above = counts[code]; above < wanted && code > 1; above += counts[code]) code -= 1;
   const maximum = valueOf(largest, grid);

@@ -39,6 +39,9 @@ export class DataStatus {
         lines.push(part("open interest lags behind: nothing new opens in the last columns", "late"));
       }
     }
+    if (Date.parse(meta.start_time) < Date.parse(meta.data_start)) {
+      lines.push(part(`data begin ${minute(Date.parse(meta.data_start))} UTC`));
+    }
     if (meta.unplaced_share > 0) {
       lines.push(part(`${percent(meta.unplaced_share)} of open interest older than the data`));
     }

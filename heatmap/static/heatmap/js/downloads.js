@@ -48,7 +48,7 @@ export function jsonOf(grid, part, side) {
 function* cells(grid, part, side) {
   const decimals = decimalsOf(grid.binSize);
   const amount = (codes, at, shown) =>
-    shown ? Number(valueOf(codes[at], grid).toPrecision(4)) : 0;
+    shown ? Number(valueOf(codes[at], grid).toPrecision(3)) : 0;
   for (let column = part.firstColumn; column <= part.lastColumn; column += 1) {
     for (let row = part.firstRow; row <= part.lastRow; row += 1) {
       const at = row * grid.columns + column;

@@ -22,12 +22,13 @@ export class ExplainPanel {
     this.root.hidden = true;
   }
 
-  /** `cell`: {time (ms), price (lower edge)}. */
+  /** `cell`: {time (ms), price (lower edge), across (share of the chart's width, from the left)}. */
   async open(values, grid, cell) {
     this.abort?.abort();
     this.abort = new AbortController();
     const { signal } = this.abort;
     this.root.hidden = false;
+    this.root.classList.toggle("left", cell.across > 0.5); // beside the cell, not on it
     const heading = `${price(cell.price, grid.binSize)} – ${price(cell.price + grid.binSize, grid.binSize)} at ${minute(cell.time)} UTC`;
     this.fill(paragraph(heading), paragraph("Loading…"));
     try {

@@ -1,7 +1,7 @@
 // The menu's exports: a picture, the numbers as CSV or JSON, a link to exactly this view.
 
 import { amountOf } from "./colour_table.js";
-import { minute, usd } from "./format.js";
+import { aboutUsd, minute } from "./format.js";
 import { csvOf, jsonOf, mapCsvOf, save, seenPart } from "./downloads.js";
 import { framed, toPng } from "./snapshot.js";
 
@@ -14,17 +14,14 @@ export class Exporter {
 
   bind() {
     const menu = byId("menu");
-    const click = (id, run) =>
-      byId(id).addEventListener("click", async () => {
-        await run();
-        menu.open = false;
-      });
+    const click = (id, run) => byId(id).addEventListener("click", run);
     click("snapshot", () => this.picture());
     click("download-csv", () => this.csv());
     click("download-json", () => this.json());
     click("copy-link", () => this.copyLink());
     document.addEventListener("click", ({ target }) => {
-      if (!target.closest("#menu")) menu.open = false;
+      // What became of the link is said in the menu.
+      if (!target.closest("#menu > summary, #copy-link")) menu.open = false;
     });
   }
 
@@ -60,7 +57,8 @@ export class Exporter {
   /** The address with the end of the window in it, so that it shows the same tomorrow. */
   async copyLink() {
     const { values } = this.state;
-    const end = values.end ?? Date.parse((this.onMap ? this.map.answer : this.heatmap.grid).meta.data_end);
+    const shown = this.onMap ? this.map.answer : this.heatmap.grid;
+    const end = values.end ?? (shown && Date.parse(shown.meta.data_end));
     const url = new URL(this.state.url({ ...values, end }), location.href);
     const button = byId("copy-link");
     try {
@@ -88,7 +86,7 @@ export class Exporter {
     const { meta } = grid;
     const top = spread.maximum * this.heatmap.threshold();
     const range = chart.chart.timeScale().getVisibleLogicalRange();
-    const [from, to] = [Math.max(range.from, 0), Math.min(range.to, grid.columns)];
+    const [from, to] = [Math.max(range.from, 0), Math.min(range.to + 1, grid.columns)];
     return framed(chart.chart.takeScreenshot(), {
       title: `${symbol} liquidation heatmap, ${window}`,
       lines: [
@@ -98,9 +96,9 @@ export class Exporter {
       footer: footer(),
       legend: {
         palette,
-        top: `${this.heatmap.threshold() < 1 ? "≥ " : ""}${usd(top)}`,
-        bottom: scale === "log" ? `≤ ${usd(amountOf(0, top, "log"))}` : "0",
-        max: `max ${usd(spread.maximum)}`,
+        top: `${this.heatmap.threshold() < 1 ? "≥ " : ""}${aboutUsd(top)}`,
+        bottom: scale === "log" ? `≤ ${aboutUsd(amountOf(0, top, "log"))}` : "0",
+        max: `max ${aboutUsd(spread.maximum)}`,
       },
     });
   }
@@ -115,6 +113,7 @@ export class Exporter {
         `${minute(Date.parse(meta.time))} UTC, price ${meta.price}, price buckets of ${meta.price_bin_size}`,
         this.modelLine(meta),
       ],
+      names: this.map.namedColours(),
       footer: footer(),
     });
   }

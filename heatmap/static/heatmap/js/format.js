@@ -6,13 +6,24 @@ const UNITS = [
   [1e3, "K"],
 ];
 const MINUTE = 60_000;
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const pad = (value) => String(value).padStart(2, "0");
 
 /** 88.28M, 5.77B, 950. */
 export function usd(value) {
-  const [size, unit] = UNITS.find(([least]) => Math.abs(value) >= least * 0.99995) ?? [1, ""];
-  const scaled = value / size;
-  return `${scaled.toFixed(unit ? 2 : 0)}${unit}`;
+  const [size, unit] = unitOf(value);
+  return `${(value / size).toFixed(unit ? 2 : 0)}${unit}`;
+}
+
+/** 88.3M, 427M, 950: for amounts that are known to a percent or so, as those of codes are. */
+export function aboutUsd(value) {
+  const rounded = Number(value.toPrecision(3));
+  const [size, unit] = unitOf(rounded);
+  return unit ? `${(rounded / size).toPrecision(3)}${unit}` : usd(rounded);
+}
+
+function unitOf(value) {
+  return UNITS.find(([least]) => Math.abs(value) >= least * 0.99995) ?? [1, ""];
 }
 
 /** 88M, 2.5B: for axes, whose numbers are round. */
@@ -47,6 +58,15 @@ export function span(from, to) {
 export function day(ms) {
   const at = new Date(ms);
   return `${at.getUTCFullYear()}-${pad(at.getUTCMonth() + 1)}-${pad(at.getUTCDate())}`;
+}
+
+/** 28 Jan. */
+export function dayOfMonth(ms) {
+  return `${new Date(ms).getUTCDate()} ${month(ms)}`;
+}
+
+export function month(ms) {
+  return MONTHS[new Date(ms).getUTCMonth()];
 }
 
 /** 35 s, 12 min, 5 h, 3 d. */

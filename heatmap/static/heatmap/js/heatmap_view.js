@@ -1,7 +1,7 @@
 // The heatmap tab: chart, legend, slider and tooltip over one grid.
 
 import { colourTable, spreadOf } from "./colour_table.js";
-import { minute, price, span, usd } from "./format.js";
+import { aboutUsd, minute, price, span } from "./format.js";
 import { Legend } from "./legend.js";
 import { priceOf, rowOf, sideCodes, valueOf } from "./packed.js";
 import { cssColour } from "./palettes.js";
@@ -13,7 +13,8 @@ import { Tooltip } from "./tooltip.js";
 const SETTLED_MS = 250;
 
 export class HeatmapView {
-  /** `onView({from, to, low, high})` hears of zoom and pan, `onCell({time, price})` of clicks. */
+  /** `onView({from, to, low, high})` hears of zoom and pan, `onCell({time, price,
+   * across})` of clicks, `across` being the share of the width. */
   constructor({ panel, onView, onCell }) {
     this.grid = null;
     this.look = null;
@@ -35,7 +36,7 @@ export class HeatmapView {
     chart.subscribeCrosshairMove((event) => this.point(event));
     chart.subscribeClick((event) => {
       const cell = this.cellAt(event);
-      if (cell) onCell(cell);
+      if (cell) onCell({ ...cell, across: event.point.x / chart.timeScale().width() });
     });
     // The library tells nothing of changes of the price axis.
     const container = this.panel.querySelector("#chart");
@@ -79,7 +80,7 @@ export class HeatmapView {
     if (!grid) return;
     if (renewed || look.side !== before?.side) {
       this.codes = sideCodes(grid, look.side);
-      this.spread = spreadOf(this.codes, grid);
+      this.spread = spreadOf(this.codes, grid, this.firstRows());
       this.raster = new Raster(this.codes, grid.columns, grid.rows);
     }
     const { maximum } = this.spread;
@@ -89,9 +90,30 @@ export class HeatmapView {
     this.legend.show({ ...look, top, maximum });
   }
 
+  /** The rows of the prices that are in view at first: {first, end}. */
+  firstRows() {
+    const { low, high } = this.chart.firstPrices();
+    const { firstPrice, binSize, rows } = this.grid;
+    const row = (value) => Math.min(Math.max((value - firstPrice) / binSize, 0), rows);
+    return { first: Math.floor(row(low)), end: Math.ceil(row(high)) };
+  }
+
   /** The threshold in force, chosen or automatic. */
   threshold() {
     return this.look?.threshold ?? this.spread?.threshold ?? 1;
+  }
+
+  pan(share) {
+    this.chart.pan(share);
+  }
+
+  panPrices(share) {
+    this.chart.panPrices(share);
+    this.moved();
+  }
+
+  zoom(factor) {
+    this.chart.zoom(factor);
   }
 
   setView(view) {
@@ -135,7 +157,10 @@ export class HeatmapView {
     change();
     // The chart applies a new range with its next frame.
     clearTimeout(this.settled);
-    this.settled = setTimeout(() => (this.silent = false), SETTLED_MS);
+    this.settled = setTimeout(() => {
+      this.silent = false;
+      this.alignSlider();
+    }, SETTLED_MS);
     this.alignSlider();
   }
 
@@ -144,11 +169,13 @@ export class HeatmapView {
     if (this.silent) return;
     clearTimeout(this.settled);
     this.settled = setTimeout(() => {
+      this.alignSlider();
       const view = this.chart.view();
       if (view) this.onView(view);
     }, SETTLED_MS);
   }
 
+  /** The slider ends where the price axis begins, which grows with its prices after they are drawn. */
   alignSlider() {
     const axis = this.chart.chart.priceScale("right").width();
     if (axis) this.panel.style.setProperty("--axis", `${axis}px`);
@@ -179,8 +206,8 @@ export class HeatmapView {
     this.legend.point(valueOf(this.codes[at], grid));
     this.tooltip.show(event.point, `${span(cell.time - grid.step, cell.time)} UTC`, [
       ["Price", `${price(cell.price, grid.binSize)} – ${price(cell.price + grid.binSize, grid.binSize)}`],
-      ["Longs", `${usd(long)} USD`, "long"],
-      ["Shorts", `${usd(short)} USD`, "short"],
+      ["Longs", `${aboutUsd(long)} USD`, "long"],
+      ["Shorts", `${aboutUsd(short)} USD`, "short"],
       ...this.candleLines(cell.column),
     ]);
   }

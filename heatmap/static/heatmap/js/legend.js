@@ -1,7 +1,7 @@
 // The colour scale beside the chart, with the amounts at its ends and a mark at the pointer's.
 
 import { amountOf, shareOf } from "./colour_table.js";
-import { usd } from "./format.js";
+import { aboutUsd } from "./format.js";
 import { PALETTE_NAMES } from "./state.js";
 
 export class Legend {
@@ -23,12 +23,12 @@ export class Legend {
     this.shown = { top, scale };
     this.bar.classList.remove(...PALETTE_NAMES);
     this.bar.classList.add(palette);
-    this.top.textContent = top < maximum ? `≥ ${usd(top)}` : usd(top);
-    this.bottom.textContent = scale === "log" ? `≤ ${usd(amountOf(0, top, "log"))}` : "0";
-    this.max.textContent = `max\n${usd(maximum)}`;
+    this.top.textContent = top < maximum ? `≥ ${aboutUsd(top)}` : aboutUsd(top);
+    this.bottom.textContent = scale === "log" ? `≤ ${aboutUsd(amountOf(0, top, "log"))}` : "0";
+    this.max.textContent = `max\n${aboutUsd(maximum)}`;
     this.root.setAttribute(
       "aria-label",
-      `Colours from ${this.bottom.textContent} to ${usd(top)} USD; the maximum is ${usd(maximum)} USD`,
+      `Colours from ${this.bottom.textContent} to ${aboutUsd(top)} USD; the maximum is ${aboutUsd(maximum)} USD`,
     );
   }
 

@@ -1,6 +1,6 @@
 // The largest levels as numbers: for people who want them, and for screen readers.
 
-import { minute, percent, price, usd } from "./format.js";
+import { aboutUsd, minute, percent, price, usd } from "./format.js";
 import { priceOf, valueOf } from "./packed.js";
 
 const MOST = 12;
@@ -18,6 +18,7 @@ export function showHeatmapLevels({ grid }) {
     binSize: grid.binSize,
     current: closes.at(-1),
     time: last,
+    amountText: aboutUsd,
   });
 }
 
@@ -29,10 +30,12 @@ export function showMapLevels({ meta, data }) {
     binSize: meta.price_bin_size,
     current: meta.price,
     time: Date.parse(meta.time),
+    amountText: usd,
   });
 }
 
-function show(long, short, { binSize, current, time }) {
+function show(long, short, { time, ...options }) {
+  const { current } = options;
   const largest = (rows) =>
     rows
       .filter(({ amount }) => amount > 0)
@@ -43,12 +46,12 @@ function show(long, short, { binSize, current, time }) {
   document
     .getElementById("levels-tables")
     .replaceChildren(
-      tableOf({ name: "Shorts, above the price", kind: "short", rows: largest(short) }, binSize, current),
-      tableOf({ name: "Longs, below the price", kind: "long", rows: largest(long) }, binSize, current),
+      tableOf({ name: "Shorts, above the price", kind: "short", rows: largest(short) }, options),
+      tableOf({ name: "Longs, below the price", kind: "long", rows: largest(long) }, options),
     );
 }
 
-function tableOf({ name, kind, rows }, binSize, current) {
+function tableOf({ name, kind, rows }, { binSize, current, amountText }) {
   const table = document.createElement("table");
   table.className = "plain";
   table.createCaption().textContent = rows.length ? name : `${name}: none`;
@@ -68,7 +71,7 @@ function tableOf({ name, kind, rows }, binSize, current) {
       price(low, binSize),
       price(low + binSize, binSize),
       `${away > 0 ? "+" : ""}${percent(away, 2)}`,
-      usd(amount),
+      amountText(amount),
     ];
     for (const text of texts) line.insertCell().textContent = text;
     line.lastElementChild.className = kind;

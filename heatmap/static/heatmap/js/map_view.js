@@ -17,6 +17,7 @@ export class MapView {
     this.names = panel.querySelector("#map-legend");
     this.tooltip = new Tooltip(panel.querySelector("#map-tooltip"));
     this.answer = null;
+    this.onView = onView;
     this.slider = new RangeSlider(panel.querySelector("#map-range"), {
       onInput: (shares) => onView(this.pricesOf(shares)),
       label: (share) => (this.answer?.data.length ? price(this.priceAt(share), 1) : ""),
@@ -49,6 +50,7 @@ export class MapView {
   }
 
   applyTheme() {
+    if (this.answer) this.showNames();
     this.slider.draw();
     this.draw();
   }
@@ -72,12 +74,38 @@ export class MapView {
     return { low: this.priceAt(from), high: this.priceAt(to) };
   }
 
-  showNames() {
+  /** [name, colour] of the curves and of the bars' parts. */
+  namedColours() {
     const { leverages = [] } = this.answer.meta;
-    const entries = leverages.map((leverage, i) => [`${leverage}x`, colourOf(i, leverages.length)]);
-    entries.unshift(["Cumulative longs", "var(--long)"], ["Cumulative shorts", "var(--short)"]);
+    const colours = themeColours();
+    return [
+      ["Cumulative longs", colours.long],
+      ["Cumulative shorts", colours.short],
+      ...leverages.map((leverage, i) => [`${leverage}x`, colourOf(i, leverages.length)]),
+    ];
+  }
+
+  /** Moves by a share of the prices in view, or makes them more or fewer around their middle. */
+  pan(share) {
+    if (!this.range) return;
+    const { low, high } = this.range;
+    const extent = this.extent();
+    const step = Math.min(Math.max((high - low) * share, extent.low - low), extent.high - high);
+    this.onView({ low: low + step, high: high + step });
+  }
+
+  zoom(factor) {
+    if (!this.range) return;
+    const { low, high } = this.range;
+    const extent = this.extent();
+    const middle = (low + high) / 2;
+    const half = Math.max(((high - low) / 2) * factor, 2 * this.answer.meta.price_bin_size);
+    this.onView({ low: Math.max(middle - half, extent.low), high: Math.min(middle + half, extent.high) });
+  }
+
+  showNames() {
     this.names.replaceChildren(
-      ...entries.map(([name, colour]) => {
+      ...this.namedColours().map(([name, colour]) => {
         const entry = document.createElement("span");
         const square = document.createElement("i");
         square.style.setProperty("--colour", colour);

@@ -1,14 +1,22 @@
 // Decodes `format=packed`; heatmap/api/packed.py says what is where.
 
+import { ApiError } from "./api.js";
+
+/** The layout that is read here: LAYOUT_NUMBER of heatmap/api/packed.py. */
+const LAYOUT = 2;
+
 /**
  * {meta, columns, rows, firstTime, step, firstPrice, binSize, largest, decades, codesPerDecade,
  *  candles: {open, high, low, close}, created, consumed, long, short}
  * Times in ms; candles and flows Float32Array per column; long and short Uint16Array, row by row,
- * the lowest price first.
+ * the lowest price first. Throws ApiError where the server has another layout.
  */
 export function decode(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  if (header.layout !== LAYOUT) {
+    throw new ApiError("outdated", "The server has another version than this page.");
+  }
   const { meta, columns, rows } = header;
   if (!columns) return { meta, columns: 0, rows: 0 };
   let offset = 4 + length;

@@ -15,7 +15,7 @@ import { MapView } from "./map_view.js";
 import { decode } from "./packed.js";
 import { DATA_FIELDS, DATE_RANGE, HEATMAP, MAP, heatmapQuery, mapQuery } from "./queries.js";
 import { State } from "./state.js";
-import { showApproval, showPairs } from "./symbols.js";
+import { showPairs, showStates } from "./symbols.js";
 import { onSystemTheme } from "./theme.js";
 
 const LOOK_FIELDS = ["side", "palette", "scale", "threshold", "candles"];
@@ -23,6 +23,7 @@ const VIEW_FIELDS = ["from", "to", "low", "high"];
 const MAP_FIELDS = ["symbol", "end", "model", "history"];
 
 const byId = (id) => document.getElementById(id);
+const toAdmin = { label: "Open the admin", run: () => location.assign("/admin/") };
 const offered = choices();
 const state = new State(offered);
 const covers = new Covers();
@@ -104,8 +105,8 @@ function report(tab) {
     const again = { label: "Try again", run: () => feeds[tab].start() };
     if (kind === "loading") covers.loading(`${state.values.symbol}, ${state.values.window}`);
     else if (kind === "ready") sayReady(tab === "map" ? map : heatmap);
-    else if (kind === "late") covers.note(`${lateness(error)} Trying again.`, again);
-    else covers.say(failure(error, again));
+    else if (kind === "late") covers.note(lateness(error), remedy(error) ?? again);
+    else covers.say(failure(error, remedy(error) ?? again));
   };
 }
 
@@ -123,7 +124,7 @@ function emptiness(meta) {
   const title = `No data for ${symbol} in this window`;
   if (!meta.data_end) {
     const text = "Nothing is loaded for it yet. Data are loaded in the admin.";
-    return { title, text, action: { label: "Open the admin", run: () => location.assign("/admin/") } };
+    return { title, text, action: toAdmin };
   }
   const [from, to] = [meta.data_start, meta.data_end].map((text) => minute(Date.parse(text)));
   const newest = { label: "Show the newest data", run: () => state.set({ end: null }) };
@@ -135,32 +136,33 @@ function emptiness(meta) {
 }
 
 function lateness(error) {
-  if (error.kind === "offline") return "No connection to the server: this is what was there last.";
-  return `${error.message} This is what was there last.`;
+  if (error.kind === "outdated") return `${error.message} Reload it to go on.`;
+  const reason = error.kind === "offline" ? "No connection to the server." : error.message;
+  return `${reason} This is what was there last. Trying again.`;
 }
 
-function failure(error, again) {
+function failure(error, action) {
   const titles = {
     offline: "No connection to the server",
     busy: "The server is busy",
     server: "The server failed",
     refused: "This can't be shown",
+    outdated: "This page is out of date",
   };
   const text = error.kind === "offline" ? "It is tried again every few seconds." : error.message;
-  const action = error.kind === "refused" ? remedy(error) : again;
   return { title: titles[error.kind], text, action, spinning: error.kind === "busy" };
 }
 
-/** A way out of a request that the API refuses. */
+/** A way out of what asking again does not help; null where it may. */
 function remedy(error) {
+  if (error.kind === "outdated") return { label: "Reload", run: () => location.reload() };
+  if (error.kind !== "refused") return null;
   const { symbol, interval } = state.values;
   const other = offered.symbols.find((name) => name !== symbol);
   if (error.status === 404 && other) {
     return { label: `Show ${other}`, run: () => state.set({ symbol: other }) };
   }
-  if (error.status === 404) {
-    return { label: "Open the admin", run: () => location.assign("/admin/") };
-  }
+  if (error.status === 404) return toAdmin;
   if (interval === null) return null;
   return { label: "Choose the interval automatically", run: () => state.set({ interval: null }) };
 }
@@ -188,7 +190,7 @@ function switchFeeds(tab) {
 function showSymbol(symbol) {
   byId("title").textContent = `${symbol} liquidations`;
   document.title = `${symbol} liquidation heatmap`;
-  showApproval(byId("approval"), symbol);
+  showStates(byId("symbol"), byId("approval"), symbol);
 }
 
 function look() {
@@ -198,15 +200,17 @@ function look() {
 
 function keys() {
   const set = (changes) => () => state.set(changes);
-  const { chart } = heatmap;
+  const view = () => (state.values.tab === "map" ? map : heatmap);
   const step = (by) => () =>
     state.set({ threshold: nextShare(heatmap.threshold(), by) }, { replace: true });
   return {
-    ArrowLeft: ({ shiftKey }) => chart.pan(shiftKey ? -0.5 : -0.1),
-    ArrowRight: ({ shiftKey }) => chart.pan(shiftKey ? 0.5 : 0.1),
-    "+": () => chart.zoom(0.8),
-    "=": () => chart.zoom(0.8),
-    "-": () => chart.zoom(1.25),
+    ArrowLeft: ({ shiftKey }) => view().pan(shiftKey ? -0.5 : -0.1),
+    ArrowRight: ({ shiftKey }) => view().pan(shiftKey ? 0.5 : 0.1),
+    ArrowUp: (event) => onChart(event) && heatmap.panPrices(event.shiftKey ? 0.5 : 0.1),
+    ArrowDown: (event) => onChart(event) && heatmap.panPrices(event.shiftKey ? -0.5 : -0.1),
+    "+": () => view().zoom(0.8),
+    "=": () => view().zoom(0.8),
+    "-": () => view().zoom(1.25),
     0: set({ from: null, to: null, low: null, high: null }),
     "[": step(-2),
     "]": step(2),
@@ -219,8 +223,16 @@ function keys() {
     r: () => feeds[state.values.tab].again(),
     s: () => exporter.picture(),
     "?": () => byId("help").showModal(),
-    Escape: () => explain.close(),
+    Escape: () => {
+      explain.close();
+      byId("menu").open = false;
+    },
   };
+}
+
+/** Elsewhere these keys scroll the page. */
+function onChart({ target }) {
+  return Boolean(target.closest?.("#chart"));
 }
 
 function start() {
@@ -235,17 +247,18 @@ function start() {
   byId("help-button").addEventListener("click", () => byId("help").showModal());
   exporter.bind();
   state.onChange(update);
-  history.replaceState(null, "", state.url());
   showControls(state.values, heatmap.threshold());
-  showSymbol(state.values.symbol);
-  if (matchMedia("(max-width: 760px)").matches) byId("settings").open = false;
+  if (matchMedia("(max-width: 760px), (max-height: 500px)").matches) byId("settings").open = false;
   if (offered.symbols.length || new URLSearchParams(location.search).has("symbol")) {
+    history.replaceState(null, "", state.url());
+    showSymbol(state.values.symbol);
     feeds[state.values.tab].start();
   } else {
+    document.body.dataset.state = "empty";
     covers.say({
       title: "No symbol is enabled yet",
       text: "Enable one in the admin, and load its candles and open interest.",
-      action: { label: "Open the admin", run: () => location.assign("/admin/") },
+      action: toAdmin,
     });
   }
 }

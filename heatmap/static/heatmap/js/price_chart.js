@@ -4,9 +4,11 @@ import {
   CandlestickSeries,
   ColorType,
   CrosshairMode,
+  LineStyle,
+  TickMarkType,
   createChart,
 } from "../../vendor/lightweight-charts/5.2.1/lightweight-charts.standalone.production.mjs";
-import { decimalsOf, minute } from "./format.js";
+import { dayOfMonth, decimalsOf, minute, month } from "./format.js";
 import { HeatPrimitive } from "./heat_primitive.js";
 import { candleColours, themeColours } from "./theme.js";
 
@@ -30,8 +32,11 @@ export class PriceChart {
     this.chart = createChart(container, options());
     this.series = this.chart.addSeries(CandlestickSeries, {
       autoscaleInfoProvider: (original) => this.reaching(original()),
-      priceLineStyle: 2,
+      // The library's own label follows the last bar in view, not the last price.
+      lastValueVisible: false,
+      priceLineVisible: false,
     });
+    this.priceLine = this.series.createPriceLine({ price: 0, lineWidth: 1, lineStyle: LineStyle.Dashed });
     this.heat = new HeatPrimitive();
     this.series.attachPrimitive(this.heat);
     this.reach = 0;
@@ -53,6 +58,18 @@ export class PriceChart {
       priceFormat: { type: "price", precision: decimalsOf(tick), minMove: tick },
     });
     this.series.setData(bars);
+    const last = lastOf(close);
+    const known = last !== undefined;
+    this.priceLine.applyOptions({ price: last ?? 0, lineVisible: known, axisLabelVisible: known });
+  }
+
+  /** The prices that are in view at first, with all columns: {low, high}. */
+  firstPrices() {
+    const { low, high } = this.grid.candles;
+    const known = (values) => values.filter((value) => !Number.isNaN(value));
+    const least = known(low).reduce((a, b) => Math.min(a, b), Infinity);
+    const most = known(high).reduce((a, b) => Math.max(a, b), -Infinity);
+    return { low: least * (1 - this.reach), high: most * (1 + this.reach) };
   }
 
   showHeat(raster, gaps, empty) {
@@ -67,8 +84,8 @@ export class PriceChart {
       downColor: colours.down,
       wickDownColor: colours.down,
       borderVisible: false,
-      priceLineColor: candleColours().price,
     });
+    this.priceLine.applyOptions({ color: candleColours().price });
   }
 
   applyTheme() {
@@ -128,6 +145,14 @@ export class PriceChart {
     this.chart.timeScale().setVisibleLogicalRange({ from: range.from + step, to: range.to + step });
   }
 
+  panPrices(share) {
+    const scale = this.chart.priceScale("right");
+    const range = scale.getVisibleRange();
+    if (!range) return;
+    const step = (range.to - range.from) * share;
+    scale.setVisibleRange({ from: range.from + step, to: range.to + step });
+  }
+
   zoom(factor) {
     const range = this.chart.timeScale().getVisibleLogicalRange();
     if (!range) return;
@@ -170,6 +195,7 @@ function options() {
       secondsVisible: false,
       borderVisible: false,
       minBarSpacing: 0.02,
+      tickMarkFormatter: timeMark,
       fixLeftEdge: true,
       fixRightEdge: true,
     },
@@ -206,8 +232,18 @@ function axisPrices(prices) {
   return prices.map((value) => value.toFixed(decimalsOf(Math.max(Number(step.toPrecision(2)), 1e-10))));
 }
 
+/** A day with its month; null leaves a mark to the library. */
+function timeMark(seconds, type) {
+  if (type === TickMarkType.Month) return month(seconds * 1000);
+  return type === TickMarkType.DayOfMonth ? dayOfMonth(seconds * 1000) : null;
+}
+
+function lastOf(closes) {
+  return closes.findLast((value) => !Number.isNaN(value));
+}
+
 /** The step of prices: they get about six digits. */
 function tickOf(closes) {
-  const close = closes.findLast((value) => !Number.isNaN(value)) ?? 1;
+  const close = lastOf(closes) ?? 1;
   return 10 ** Math.min(Math.ceil(Math.log10(close)) - 6, 0);
 }

@@ -9,13 +9,15 @@ const LEGEND_WIDTH = 84;
 
 /**
  * A canvas with `picture` (a canvas in screen pixels) below `title` and `lines`, `footer` below it,
- * and a colour scale on its left if `legend` ({palette, top, bottom, max}) is given.
+ * a colour scale on its left if `legend` ({palette, top, bottom, max}) is given, and a last line of
+ * coloured squares above it if `names` ([name, colour]) are.
  */
-export function framed(picture, { title, lines, footer, legend = null }) {
+export function framed(picture, { title, lines, footer, legend = null, names = [] }) {
   const ratio = devicePixelRatio;
   const left = legend ? LEGEND_WIDTH : PADDING;
-  const head = PADDING + 28 + lines.length * LINE;
-  const size = frameSize(picture, lines.length, Boolean(legend));
+  const lineCount = lines.length + (names.length ? 1 : 0);
+  const head = PADDING + 28 + lineCount * LINE;
+  const size = frameSize(picture, lineCount, Boolean(legend));
   const canvas = document.createElement("canvas");
   Object.assign(canvas, size);
   const context = canvas.getContext("2d");
@@ -29,6 +31,7 @@ export function framed(picture, { title, lines, footer, legend = null }) {
   lines.forEach((line, i) => {
     write(context, line, PADDING, PADDING + 28 + i * LINE, `13px ${colours.font}`, colours.muted);
   });
+  writeNames(context, names, head - LINE, colours);
   const height = picture.height / ratio;
   write(context, footer, PADDING, head + height + 8, `12px ${colours.font}`, colours.muted);
   if (legend) drawLegend(context, legend, head, height - 30, colours);
@@ -50,6 +53,16 @@ function write(context, text, x, y, font, colour) {
   context.fillStyle = colour;
   context.textAlign = "left";
   context.fillText(text, x, y);
+}
+
+function writeNames(context, names, y, colours) {
+  let x = PADDING;
+  for (const [name, colour] of names) {
+    context.fillStyle = colour;
+    context.fillRect(x, y + 1, 11, 11);
+    write(context, name, x + 16, y, `13px ${colours.font}`, colours.text);
+    x += Math.ceil(16 + context.measureText(name).width + 18);
+  }
 }
 
 function drawLegend(context, { palette, top, bottom, max }, head, height, colours) {

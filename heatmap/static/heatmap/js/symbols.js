@@ -1,20 +1,44 @@
-// The supported pairs, as the API's list has them: the badge of the chosen one, and the table.
+// The supported pairs, as the API's list has them: the choice of symbols, the badge of the chosen one,
+// and the table.
 
 import { ApiError, getJson } from "./api.js";
-import { percent } from "./format.js";
 import { SYMBOLS } from "./queries.js";
 
 const CELLS = ["symbol", "status", "validation", "coverage"];
+const STATES = ["approved", "candidate", "ingesting", "registered", "disabled"];
 
-/** Shows the approval of `symbol` in `badge`, which stays hidden where it can't be asked. */
-export async function showApproval(badge, symbol) {
+/** Groups the options of `select` by state, and shows in `badge` that of `symbol` and what the
+ * comparison with the outside world came to. Without an answer the badge stays hidden. */
+export async function showStates(select, badge, symbol) {
   badge.hidden = true;
-  const row = (await pairs())?.find((one) => one.symbol === symbol);
+  const rows = await pairs();
+  if (!rows) return;
+  group(select, new Map(rows.map((row) => [row.symbol, row.status])));
+  const row = rows.find((one) => one.symbol === symbol);
   if (!row) return;
-  const { text, kind } = approvalOf(row.validation);
-  badge.textContent = text;
-  badge.className = `state ${kind}`;
+  badge.textContent = `${row.text.status}, ${row.text.validation}`;
+  badge.className = `state ${badgeKind(row)}`;
   badge.hidden = false;
+}
+
+function badgeKind({ status, validation }) {
+  if (status === "approved") return "approved";
+  return validation?.state === "rejected" ? "rejected" : "";
+}
+
+function group(select, states) {
+  const chosen = select.value;
+  const options = [...select.options];
+  const groups = STATES.map((state) => {
+    const members = options.filter(({ value }) => states.get(value) === state);
+    const element = document.createElement("optgroup");
+    element.label = state;
+    element.append(...members);
+    return element;
+  });
+  const unknown = options.filter(({ value }) => !states.has(value));
+  select.replaceChildren(...groups.filter((one) => one.children.length), ...unknown);
+  select.value = chosen;
 }
 
 /** Fills `body`, a table's, with a row for every pair; says where they can't be asked. */
@@ -38,12 +62,4 @@ async function pairs() {
     if (!(error instanceof ApiError)) throw error;
     return null;
   }
-}
-
-function approvalOf(validation) {
-  if (!validation) return { text: "not validated", kind: "" };
-  const { state, hit_rate: hitRate } = validation;
-  const kind = { approved: "approved", rejected: "rejected" }[state] ?? "";
-  const words = state.replace("_", " ");
-  return { text: hitRate === null ? words : `${words}, hit rate ${percent(hitRate, 0)}`, kind };
 }

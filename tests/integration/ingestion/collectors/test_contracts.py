@@ -53,5 +53,5 @@ def test_nothing_is_collected_where_it_is_turned_off(exchange, enable, settings)
     for module in (archive_sync, candles, checksums, contracts, open_interest):
         assert not module.collect()
     assert exchange.count() == 0
-    assert liquidations.enabled_symbols() == frozenset()
+    assert liquidations.enabled_symbols() == []
     assert not CollectorState.objects.exists()

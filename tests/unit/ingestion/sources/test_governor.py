@@ -153,5 +153,5 @@ def test_without_the_broker_no_request_goes_out_and_no_answer_is_lost(tmp_path):
     broker.stop()
     governor.observe(10)
     governor.succeeded()
-    with pytest.raises(SourceUnavailable, match="broker, which keeps their count, does not answer"):
+    with pytest.raises(SourceUnavailable, match="limits of requests, does not answer"):
         governor.admit(1)

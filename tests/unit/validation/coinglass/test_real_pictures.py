@@ -32,6 +32,8 @@ ZONES_BY_EYE = {
         [116_840, 109_550, 109_194, 106_327, 105_498, 103_791, 103_388, 102_678, 89_055, 86_557]
     ),
 }
+# Lines so far apart, drawn beside the enlarged picture, fall on the edges that the eye sees.
+CELL_USD = {MODEL_1: 86.5, MODEL_3: 255.0}
 PIXEL_USD = {MODEL_1: 19.34, MODEL_3: 77.28}
 
 HEATMAPS = pytest.mark.parametrize("name", [MODEL_1, MODEL_3])
@@ -54,6 +56,11 @@ def test_price_of_ten_rows(real_data, name):
     for row, expected in PRICE_OF_ROW[name].items():
         upper_edge = reference.prices[height - 1 - (row - top)] + reference.bin_size
         assert upper_edge == pytest.approx(expected, abs=PIXEL_USD[name]), row
+
+
+@HEATMAPS
+def test_the_cells_are_found(real_data, name):
+    assert read(real_data, name).cell_size == pytest.approx(CELL_USD[name], rel=0.002)
 
 
 @HEATMAPS

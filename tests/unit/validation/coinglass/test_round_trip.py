@@ -66,6 +66,11 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 def test_the_profile_comes_back(buckets, seed):
     drawn = heatmap(buckets, seed)
     reference = read(picture(drawn))
+    cell = (HIGHEST - LOWEST) / buckets
+    assert reference.cell_size == pytest.approx(cell, rel=0.001)
+    assert (reference.cell_lower - LOWEST + cell / 2) % cell == pytest.approx(
+        cell / 2, abs=0.5 * reference.bin_size
+    )
     for column, drawn_column in ((-1, -1), (reference.intensity.shape[1] // 2, 48)):
         profile = by_bucket(reference, column, buckets)
         assert rank_correlation(profile, drawn[:, drawn_column]) > 0.98
@@ -97,6 +102,12 @@ def test_candles_and_watermark_are_masked_and_little_else():
     assert np.nanmax(reference.intensity) < 0.05 * USD_PER_INTENSITY
     without = read(picture(blank, candles=None))
     assert np.isnan(without.intensity).mean() < covered.mean()
+
+
+def test_a_map_without_cells_says_so():
+    reference = read(picture(np.zeros((118, 96))))
+    assert reference.cell_size == reference.bin_size
+    assert any("cells begin could not be seen" in remark for remark in reference.remarks)
 
 
 def test_a_low_end_above_zero_is_kept():
