@@ -64,7 +64,7 @@ class Launcher:
     def program(self, word: str) -> psutil.Process:
         """The supervised process with this word in its command line."""
         children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if word in " ".join(child.cmdline()))
+        return next(child for child in children if word in _command(child))
 
     def kill(self) -> None:
         """End it, if it still runs; the kernel ends its programs with it."""
@@ -75,3 +75,11 @@ class Launcher:
     def _is_ready(self) -> bool:
         assert self.process.poll() is None, self.output
         return "Ctrl-C stops everything" in self.output
+
+
+def _command(process: psutil.Process) -> str:
+    """Nothing for one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""

@@ -6,10 +6,12 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 QUICK_DEATH_SECONDS = 15
 QUICK_DEATHS_ALLOWED = 5
 LOG_LIMIT_BYTES = 10_000_000
@@ -42,7 +44,7 @@ def spawn(
     To be called from the main thread: the kernel watches the thread that forked.
     """
     parent = os.getpid()
-    with log.open("ab") as output:
+    with log.open("ab") as output, _interrupts_held():
         return subprocess.Popen(  # noqa: S603
             command,
             stdin=subprocess.DEVNULL,
@@ -54,6 +56,24 @@ def spawn(
             start_new_session=True,
             preexec_fn=lambda: die_with_parent(parent, death_signal),
         )
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Signals that would end this program are handled when the block has ended: what their handlers
+    raise within the hooks of a fork is lost, and Ctrl-C with it."""
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTS}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 class Child:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak.samples import Answer, Sample, slope
+from tests.soak.samples import PROGRAMS, Answer, Sample, slope
 
 SHOWN = 10
 MOST_GROWTH = 0.15
@@ -86,6 +86,12 @@ def add_memory(
         grown = slope(seconds, [_proportional(one, program) for one in undisturbed])
         report.say(
             f"{program:14}" + "".join(f"{figure:8.0f}" for figure in figures) + f"{grown:+10.1f}"
+        )
+    report.say(f"over time, PSS{'':4}" + "".join(f"{name:>14}" for name in [*PROGRAMS, "all"]))
+    for one in samples[:: max(1, len(samples) // 20)]:
+        figures = [_proportional(one, name) for name in [*PROGRAMS, "all"]]
+        report.say(
+            f"{one.second / 60:8.1f} min  " + "".join(f"{figure:14.0f}" for figure in figures)
         )
     share = _proportional(last, "all") / _proportional(first, "all") - 1
     report.hold(

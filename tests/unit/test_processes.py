@@ -118,6 +118,23 @@ def test_a_program_ends_with_a_killed_parent(tmp_path):
     )
 
 
+def test_an_interrupt_amid_a_start_is_not_lost_in_the_fork(tmp_path):
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from liqheat_project.lib.processes import spawn\n"
+        "os.register_at_fork(before=lambda: signal.raise_signal(signal.SIGINT))\n"
+        "try:\n"
+        f"    spawn([sys.executable, '-c', 'pass'], Path({str(tmp_path / 'log')!r}))\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 def test_a_long_log_is_put_aside_at_the_next_start(child, monkeypatch):
     monkeypatch.setattr(processes, "LOG_LIMIT_BYTES", 10)
     web = child("web", "print('twenty letters or so')")
