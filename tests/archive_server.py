@@ -11,15 +11,13 @@ requests and, where a test scripts it, fails in the ways that the real one has f
 """
 
 import hashlib
-import threading
 from collections import defaultdict
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from tests.stand_in import Handler, StandIn
 
 HTML = b"<!DOCTYPE html><html><body>Please sign in to this network</body></html>"
 
@@ -50,7 +48,7 @@ NO_LENGTH = Fault(announce_length=False)
 ONE_BYTE_A_SECOND = Fault(seconds_per_byte=1.0)
 
 
-class ArchiveServer:
+class ArchiveServer(StandIn):
     """Serves `root` on a free port of 127.0.0.1 while the block lasts.
 
     Scripted faults apply to a path, with every method, `times` times (None: always). Paths are
@@ -58,36 +56,11 @@ class ArchiveServer:
     """
 
     def __init__(self, root: Path | str, *, keys_per_page: int = 1000) -> None:
+        super().__init__(_Handler)
         self.root = Path(root)
         self.keys_per_page = keys_per_page
-        self.closing = threading.Event()
-        self._lock = threading.Lock()
         self._scripts: dict[str, list[tuple[Fault, int | None]]] = defaultdict(list)
         self._requests: list[tuple[str, str]] = []
-        self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        """The base URL of the archive."""
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def listing_url(self) -> str:
@@ -145,33 +118,14 @@ class ArchiveServer:
             return fault
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-
-    def __init__(self, archive: ArchiveServer) -> None:
-        self.archive = archive
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        # A client that hangs up in the middle is what some tests are about.
-        pass
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 30
-
+class _Handler(Handler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
         path = unquote(address.path).lstrip("/")
-        fault = self.server.archive.note(self.command, path)
+        fault = self.server.stand_in.note(self.command, path)
         if fault and fault.hang_up:
             self.close_connection = True
         elif fault and fault.status != 200:
@@ -183,12 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._serve(path, fault or Fault())
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
     def _serve(self, path: str, fault: Fault) -> None:
-        place = (self.server.archive.root / path).resolve()
-        if not place.is_relative_to(self.server.archive.root.resolve()) or not place.is_file():
+        place = (self.server.stand_in.root / path).resolve()
+        if not place.is_relative_to(self.server.stand_in.root.resolve()) or not place.is_file():
             self._answer(b"<Error><Code>NoSuchKey</Code></Error>", Fault(status=404))
             return
         self._answer(place.read_bytes(), fault)
@@ -210,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_body(self, body: bytes, fault: Fault) -> None:
         if fault.stall:
-            self.server.archive.closing.wait()
+            self.server.stand_in.closing.wait()
             self.close_connection = True
             return
         if fault.keep_bytes is not None:
@@ -223,12 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         for place in range(len(body)):
             self.wfile.write(body[place : place + 1])
-            if self.server.archive.closing.wait(fault.seconds_per_byte):
+            if self.server.stand_in.closing.wait(fault.seconds_per_byte):
                 self.close_connection = True
                 return
 
     def _listing(self, query: dict[str, list[str]]) -> bytes:
-        archive = self.server.archive
+        archive = self.server.stand_in
         prefix, marker = query.get("prefix", [""])[0], query.get("marker", [""])[0]
         folder = archive.root / prefix
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []

@@ -12,17 +12,15 @@ test scripts it.
 
 import json
 import math
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.archive_server import Fault
+from tests.stand_in import Handler, StandIn
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -52,7 +50,7 @@ def banned(until_ms: int, retry_after: str | None = None) -> Fault:
     return _error(418, -1003, text, retry_after)
 
 
-class FuturesExchange:
+class FuturesExchange(StandIn):
     """Serves the market of `symbols` on a free port of 127.0.0.1 while the block lasts.
 
     `clock` gives the exchange's time in seconds; it may be replaced at any time. Candles exist from
@@ -69,40 +67,15 @@ class FuturesExchange:
         weight_limit: int = 2400,
         port: int = 0,
     ) -> None:
+        super().__init__(_Handler, port)
         self.symbols = list(symbols)
         self.delisted: set[str] = set()
         self.clock, self.listed_from, self.weight_limit = clock, listed_from, weight_limit
-        self.closing = threading.Event()
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.served_figures: dict[str, dict[int, float]] = defaultdict(dict)
         self.served_candles: dict[str, dict[int, list[Any]]] = defaultdict(dict)
-        self._lock = threading.Lock()
         self._scripts: list[tuple[str, Fault | None, int | None]] = []
         self._weights: dict[int, int] = defaultdict(int)
-        self._server = _Server(self, port)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        """The base URL of the REST interface."""
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def now_ms(self) -> int:
@@ -261,29 +234,10 @@ class FuturesExchange:
         return [name for name in self.symbols if name not in self.delisted]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-
-    def __init__(self, exchange: FuturesExchange, port: int) -> None:
-        self.exchange = exchange
-        super().__init__(("127.0.0.1", port), _Handler)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        # A client that hangs up in the middle is what some tests are about.
-        pass
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 30
-
+class _Handler(Handler):
     def do_GET(self) -> None:
         address = urlsplit(self.path)
-        fault, used = self.server.exchange.answer(address.path, dict(parse_qsl(address.query)))
+        fault, used = self.server.stand_in.answer(address.path, dict(parse_qsl(address.query)))
         if fault.hang_up:
             self.close_connection = True
             return
@@ -296,10 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Retry-After", fault.retry_after)
         self.end_headers()
         if fault.stall:
-            self.server.exchange.closing.wait()
+            self.server.stand_in.closing.wait()
             self.close_connection = True
             return
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
