@@ -35,7 +35,7 @@ lint: $(VENV)/installed-dev
 	@$(VENV)/bin/lint-imports --no-logo
 
 docs: $(VENV)/installed-docs
-	@NO_MKDOCS_2_WARNING=true $(BIN) -m mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=true $(BIN) -m mkdocs build
 
 bench: $(VENV)/installed-dev
 	@$(BIN) -m tests.performance $(ARGS)
