@@ -74,8 +74,10 @@ class ModelMeta(Coverage):
         help_text="share of the open contracts that no level shows: open before the history starts",
     )
     price_bin_size = serializers.FloatField(allow_null=True)
-    computed_ms = serializers.FloatField(help_text="time it took to compute, the first time")
-    cached = serializers.BooleanField()
+    computed_ms = serializers.FloatField(
+        help_text="time it took to compute, the first time; the header X-Cache says whether this "
+        "answer was computed now (miss) or came from the cache (hit)"
+    )
 
 
 class HeatmapMeta(ModelMeta):

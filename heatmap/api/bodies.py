@@ -56,7 +56,6 @@ def heatmap_meta(
         **model_meta(request, history, brackets, columns.start - columns.interval_ms, columns.end),
         **coverage_meta(history),
         "computed_ms": round(computed_ms, 1),
-        "cached": False,
     }
 
 
@@ -355,7 +354,7 @@ def map_body(
                 *(column.tolist() for column in columns), strict=True
             )
         ]
-    meta |= {"computed_ms": round(computed_ms, 1), "cached": False}
+    meta["computed_ms"] = round(computed_ms, 1)
     return orjson.dumps({"meta": meta, "data": data})
 
 
