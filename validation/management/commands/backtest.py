@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from heatmap.api.bodies import iso
-from heatmap.build import MODELS
+from heatmap.build import DEFAULT_MODEL, MODELS
 from ingestion.lake import read
 from ingestion.models import Symbol
 from validation.backtest.events import (
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         if symbol is None:
             raise CommandError(f"--symbol: {options['symbol']} is not registered.")
         path = options["events"]
-        models = options["model"] or [next(iter(MODELS))]
+        models = options["model"] or [DEFAULT_MODEL]
         entries = CHOICES[options["entries"]]
         if path:
             liquidations, digest = self._from_file(path, symbol.name)
@@ -84,8 +84,7 @@ class Command(BaseCommand):
         except NoData as error:
             raise CommandError(str(error)) from error
         name = path.name if path else "liquidation_events"
-        run = record(symbol, found, held, name, digest)
-        self.stdout.write(f"Kept as validation run {run.pk}.")
+        record(symbol, found, held, name, digest)
 
     def _held(
         self,
