@@ -5,6 +5,7 @@ contracts, densities USDT.
 """
 
 from heatmap.engine.book import Book, BookSide
+from heatmap.engine.coinglass import COINGLASS_3, coinglass_book, coinglass_heatmap, traded_usdt
 from heatmap.engine.compute import Heatmap, advance, checkpoints, compute_heatmap, warm_up
 from heatmap.engine.explain import Explanation, explain
 from heatmap.engine.grid import default_bin_size
@@ -19,6 +20,7 @@ from heatmap.engine.parameters import (
 from heatmap.engine.run import SideColumns
 
 __all__ = [
+    "COINGLASS_3",
     "DEFAULT_LEVERAGE_WEIGHTS",
     "LONG",
     "SHORT",
@@ -36,11 +38,14 @@ __all__ = [
     "TradedPrices",
     "advance",
     "checkpoints",
+    "coinglass_book",
+    "coinglass_heatmap",
     "compute_heatmap",
     "default_bin_size",
     "explain",
     "liquidation_map",
     "liquidation_price",
     "model_fingerprint",
+    "traded_usdt",
     "warm_up",
 ]
