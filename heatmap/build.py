@@ -18,7 +18,9 @@ from heatmap.coinglass import is_coinglass, load_window
 from heatmap.engine import (
     COINGLASS_3,
     LONG,
+    NET_OPEN_INTEREST,
     SHORT,
+    TURNOVER,
     Book,
     Explanation,
     Heatmap,
@@ -69,7 +71,8 @@ DEFAULT_WINDOW = "24h"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MONTH_MS = 30 * DAY_MS
-MODELS = {"two-sided": ModelParameters(), COINGLASS_3.name: COINGLASS_3}
+MODELS = {model.name: model for model in (TURNOVER, NET_OPEN_INTEREST, COINGLASS_3)}
+DEFAULT_MODEL = TURNOVER.name
 
 
 class BadRequest(Exception):
@@ -304,7 +307,10 @@ def _beginning(
         return until - request.lookback, Book()
     if is_coinglass(request.parameters):
         return history.start, Book()
-    usual = replace(request.parameters, spread_entries=False) in MODELS.values()
+    usual = any(
+        replace(request.parameters, spread_entries=model.spread_entries) == model
+        for model in MODELS.values()
+    )
     return book_before(cursor, history, brackets, request.parameters, until, keep=usual)
 
 

@@ -56,7 +56,6 @@ def heatmap_meta(
         **model_meta(request, history, brackets, columns.start - columns.interval_ms, columns.end),
         **coverage_meta(history),
         "computed_ms": round(computed_ms, 1),
-        "cached": False,
     }
 
 
@@ -107,6 +106,7 @@ def model_meta(
                 for leverage, weight in parameters.long_leverage_weights
             ],
             "position_notional": parameters.position_notional,
+            "turnover": parameters.turnover,
             "taker_tilt": parameters.taker_tilt,
             "spread_entries": parameters.spread_entries,
             "traded_share": round(traded, 6) if parameters.spread_entries else None,
@@ -355,7 +355,7 @@ def map_body(
                 *(column.tolist() for column in columns), strict=True
             )
         ]
-    meta |= {"computed_ms": round(computed_ms, 1), "cached": False}
+    meta["computed_ms"] = round(computed_ms, 1)
     return orjson.dumps({"meta": meta, "data": data})
 
 

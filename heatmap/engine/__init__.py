@@ -14,6 +14,8 @@ from heatmap.engine.margin import LONG, SHORT, BracketTable, liquidation_price
 from heatmap.engine.market import Candles, Gap, OpenInterest, TradedPrices
 from heatmap.engine.parameters import (
     DEFAULT_LEVERAGE_WEIGHTS,
+    NET_OPEN_INTEREST,
+    TURNOVER,
     ModelParameters,
     model_fingerprint,
 )
@@ -23,7 +25,9 @@ __all__ = [
     "COINGLASS_3",
     "DEFAULT_LEVERAGE_WEIGHTS",
     "LONG",
+    "NET_OPEN_INTEREST",
     "SHORT",
+    "TURNOVER",
     "Book",
     "BookSide",
     "BracketTable",
