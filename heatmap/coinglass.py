@@ -12,7 +12,7 @@ from heatmap.history import History, engine_candles
 from ingestion.lake import read
 
 MOST_CANDLES = 720
-"""In a window: with it 24 hours have candles of 5m and two weeks of 30m, as Coinglass's pictures."""
+"""In a window. So 24 hours have candles of 5m and two weeks of 30m, as in Coinglass's pictures."""
 FINEST_MS = INTERVALS["5m"]
 USUAL_MS = 7 * INTERVALS["1d"]
 """The time before a window that says how much is usually traded."""

@@ -6,7 +6,7 @@ contracts, densities USDT.
 
 from heatmap.engine.book import Book, BookSide
 from heatmap.engine.coinglass import COINGLASS_3, coinglass_book, coinglass_heatmap, traded_usdt
-from heatmap.engine.compute import Heatmap, advance, checkpoints, compute_heatmap, warm_up
+from heatmap.engine.compute import Heatmap, advance, checkpoints, compute_heatmap
 from heatmap.engine.explain import Explanation, explain
 from heatmap.engine.grid import default_bin_size
 from heatmap.engine.liquidation_map import LiquidationMap, liquidation_map
@@ -20,6 +20,7 @@ from heatmap.engine.parameters import (
     model_fingerprint,
 )
 from heatmap.engine.run import SideColumns
+from heatmap.engine.warm_up import warm_up
 
 __all__ = [
     "COINGLASS_3",

@@ -12,9 +12,18 @@ from numba import njit
 from heatmap.engine import grid
 from heatmap.engine.book import NEVER, Book, BookSide
 from heatmap.engine.compute import Heatmap
+from heatmap.engine.entries import RANGE_SHARES, prices_over_range
 from heatmap.engine.lifecycle import TOUCH_TOLERANCE
 from heatmap.engine.margin import LONG, SHORT
-from heatmap.engine.market import Candles, FloatArray, IntArray, OpenInterest, gaps_between
+from heatmap.engine.market import (
+    Candles,
+    FloatArray,
+    Gap,
+    IntArray,
+    OpenInterest,
+    gaps_between,
+    volume_gaps,
+)
 from heatmap.engine.parameters import LeverageWeights, ModelParameters
 from heatmap.engine.run import SideColumns
 
@@ -30,13 +39,11 @@ COINGLASS_3 = ModelParameters(
     name="coinglass-3",
     long_leverage_weights=LEVERAGE_WEIGHTS,
     short_leverage_weights=LEVERAGE_WEIGHTS,
-    spread_entries=True,
+    turnover=0.0,
 )
 SHARE_OF_THE_TRADED = 0.002
 """What each side opens in a usual candle, as a share of the USDT traded in it: the real picture's
 own amounts, of all exchanges, over Binance's trades."""
-SPREAD = np.array([0.15, 0.20, 0.30, 0.20, 0.15])
-"""Shares of a candle's entries at the five prices of `_entry_prices`."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +100,7 @@ def coinglass_heatmap(
         bin_size=bin_size,
         long=_columns(longs, last_candle, first, count, bin_size),
         short=_columns(shorts, last_candle, first, count, bin_size),
-        gaps=[
-            gap
-            for gap in gaps_between(seen, OpenInterest(columns[:0], np.empty(0)), start, end)
-            if gap.kind == "candles"
-        ],
+        gaps=_gaps(seen, start, end),
         book=_book(seen, longs, shorts),
     )
 
@@ -107,6 +110,13 @@ def coinglass_book(
 ) -> Book:
     """The levels that stand at the end of the last of `candles`; the first begins the window."""
     return _book(candles, *_levels(candles, parameters, usual_volume))
+
+
+def _gaps(candles: Candles, start: int, end: int) -> list[Gap]:
+    """Missing candles, and stretches whose volume is not known, which open nothing."""
+    no_figures = OpenInterest(np.empty(0, np.int64), np.empty(0))
+    missing = [gap for gap in gaps_between(candles, no_figures, start, end) if gap[0] == "candles"]
+    return sorted([*missing, *volume_gaps(candles, start, end)], key=lambda gap: gap[1])
 
 
 def traded_usdt(candles: Candles) -> FloatArray:
@@ -125,24 +135,11 @@ def _levels(
     opened = SHARE_OF_THE_TRADED * np.sqrt(traded * usual_volume)
     low, high = candles.triggers()
     long, short = parameters.long_leverage_weights, parameters.short_leverage_weights
-    entries = _entry_prices(candles)
+    middle = (candles.high + candles.low + candles.close) / 3.0
+    entries = prices_over_range(candles.low, middle, candles.high)
     return (
         _side(LONG, long, entries, opened, low * (1 - TOUCH_TOLERANCE)),
         _side(SHORT, short, entries, opened, high * (1 + TOUCH_TOLERANCE)),
-    )
-
-
-def _entry_prices(candles: Candles) -> FloatArray:
-    low, high = candles.low, candles.high
-    middle = (high + low + candles.close) / 3.0
-    return np.column_stack(
-        (
-            0.8 * low + 0.2 * middle,
-            (low + middle) / 2.0,
-            middle,
-            (high + middle) / 2.0,
-            0.8 * high + 0.2 * middle,
-        )
     )
 
 
@@ -156,7 +153,7 @@ def _side(
     leverage, weight = (np.array(values) for values in zip(*weights, strict=True))
     shape = (*entry_prices.shape, len(leverage))
     price = (entry_prices[:, :, None] * (1 - side / leverage)).ravel()
-    usdt = (opened[:, None, None] * SPREAD[:, None] * weight).ravel()
+    usdt = (opened[:, None, None] * RANGE_SHARES[:, None] * weight).ravel()
     exists = (usdt > 0) & (price > 0)  # a long of 1x is never liquidated
     price, candle = price[exists], np.indices(shape)[0].ravel()[exists]
     return _Levels(

@@ -107,9 +107,7 @@ def test_later_candles_change_no_earlier_column():
     np.testing.assert_array_equal(whole.long_density[:30], half.long_density)
     np.testing.assert_array_equal(whole.short_density[:30], half.short_density)
     # The book is the last column's.
-    assert whole.total_long == pytest.approx(
-        (whole.long.density[-1].astype(float)).sum(), rel=1e-6
-    )
+    assert whole.total_long == pytest.approx((whole.long.density[-1].astype(float)).sum(), rel=1e-6)
 
 
 def test_what_cannot_be_is_refused():
