@@ -79,8 +79,10 @@ def test_a_capture_gives_figures_with_intervals_and_a_picture(api, capture, tmp_
 
 
 def test_sums_per_hour_give_figures_of_two_models_and_the_runs_page_shows_them(
-    api, truth, tmp_path, admin_client
+    api, truth, tmp_path, admin_client, settings
 ):
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     hours, which = np.unique(truth.exit_time // 3_600_000, return_inverse=True)
     usd = truth.contracts * truth.exit_price
     sums = [np.bincount(which, usd * (truth.side == side), len(hours)) for side in (LONG, SHORT)]

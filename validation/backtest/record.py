@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ingestion.models import Symbol
 from liqheat_project.lib.runs import RunState
-from validation.backtest.agreement import DAY_MS, HOUR_MS
+from validation.backtest.agreement import HOUR_MS
 from validation.backtest.run import Backtest
 from validation.backtest.truth import Truth
 from validation.models import ValidationRun
@@ -66,8 +66,6 @@ def _figures(found: Backtest) -> dict[str, object]:
 
 def _truth(held: Truth) -> dict[str, object]:
     intervals = held.intervals
-    days = len(intervals) * intervals.interval_ms / DAY_MS
-    recorded = intervals.recorded.sum(axis=1) / days
     return {
         "intervals": len(intervals),
         "interval_hours": intervals.interval_ms / HOUR_MS,
@@ -79,8 +77,6 @@ def _truth(held: Truth) -> dict[str, object]:
             }
             for model, by_side in held.models.items()
         },
-        "usd_a_day": {
-            "recorded": recorded.tolist(),
-            **{model: (one.sum(axis=1) / days).tolist() for model, one in held.swept.items()},
-        },
+        "usd_a_day": {name: usd.tolist() for name, usd in held.usd_a_day().items()},
+        "remarks": held.remarks(),
     }

@@ -25,13 +25,12 @@ def truth_lines(held: Truth) -> Iterator[str]:
         f"  swept against recorded liquidations: {len(intervals):,} {unit}; 95 % intervals over "
         f"blocks of {intervals.block_ms // HOUR_MS} hours"
     )
-    recorded = intervals.recorded.sum(axis=1)
+    for name, (longs, shorts) in held.usd_a_day().items():
+        yield f"    USD a day, {name}: longs {longs:,.0f}, shorts {shorts:,.0f}"
+    for remark in held.remarks():
+        yield f"    WARNING: {remark}"
     for model, by_side in held.models.items():
         yield f"  {model}"
-        for number, side in enumerate(("long", "short")):
-            swept, there = held.swept[model][number].sum(), recorded[number]
-            times = f", {swept / there:,.1f} times as much" if there > 0 else ""
-            yield f"    {side}s: {swept:,.0f} USD swept, {there:,.0f} recorded{times}"
         for side, figures in by_side.items():
             for figure, found in figures.items():
                 yield f"    {side:<6}{NAMES[figure]:<39}{_line(found)}"

@@ -14,9 +14,10 @@ from heatmap.build import (
     build_heatmap,
     columns_of,
 )
+from heatmap.coinglass import is_coinglass
 from heatmap.engine import Heatmap
 from heatmap.engine.market import FloatArray, IntArray
-from heatmap.history import History, engine_candles, history_of
+from heatmap.history import History, engine_candles, history_of, load_open_interest
 from ingestion.lake import read
 from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import Symbol
@@ -26,11 +27,14 @@ from validation.backtest.intervals import intervals_of, recorded_in, sweeping_nu
 from validation.backtest.run import NoData
 from validation.backtest.sights import place
 from validation.backtest.sums import Sums
+from validation.liquidated import FACTOR
 
 MOST_INTERVALS = 2_000
 """Intervals that are compared, the newest ones; 83 days of hours."""
 LEAST_HEARD = 0.99
 """Share of an hour in which liquidations must have been listened for."""
+COINGLASS_WINDOW_MS = 14 * DAY_MS
+"""How long before the first interval a map by Coinglass's rule, which begins empty, begins."""
 INTERVALS = {HOUR_MS: "1h", DAY_MS: "1d"}
 
 
@@ -38,12 +42,37 @@ INTERVALS = {HOUR_MS: "1h", DAY_MS: "1d"}
 class Truth:
     """What `truth` found: by model how well it agrees, and how much it sweeps.
 
-    `swept` [2, N] USDT by model, `intervals` what it is held against.
+    `swept` [2, N] USDT by model, `intervals` what it is held against. `fall`: USDT by which open
+    interest fell, from figure to figure, in the intervals together; each side fell by as much.
     """
 
     intervals: Intervals
     models: dict[str, BySide]
     swept: dict[str, FloatArray]
+    fall: float
+
+    def usd_a_day(self) -> dict[str, FloatArray]:
+        """USD of longs and of shorts: recorded, by model, and the fall of open interest."""
+        days = len(self.intervals) * self.intervals.interval_ms / DAY_MS
+        amounts = {
+            "recorded": self.intervals.recorded.sum(axis=1),
+            **{model: swept.sum(axis=1) for model, swept in self.swept.items()},
+            "fall of open interest": np.full(2, self.fall),
+        }
+        return {name: usd / days for name, usd in amounts.items()}
+
+    def remarks(self) -> list[str]:
+        """Amounts that are more than a factor of FACTOR apart; empty where none are."""
+        usd = self.usd_a_day()
+        return [
+            f"{model} sweeps {usd[model][number] / usd[other][number]:,.3g} times as many USD of "
+            f"{side} as {what}"
+            for model in self.swept
+            for other, what in (("recorded", "were recorded"), ("fall of open interest", "left"))
+            for number, side in enumerate(("longs", "shorts"))
+            if usd[other][number] > 0
+            and not 1 / FACTOR <= usd[model][number] / usd[other][number] <= FACTOR
+        ]
 
 
 def truth(
@@ -65,6 +94,7 @@ def truth(
         history = history_of(cursor, symbol.name)
         intervals = _intervals(cursor, history, found, recorded)
         heatmaps = {model: _heatmap(cursor, history, symbol, intervals, model) for model in models}
+        fall = _fall(cursor, history, intervals)
     swept = {model: swept_by(heatmap, intervals) for model, heatmap in heatmaps.items()}
     compared = {}
     for model, heatmap in heatmaps.items():
@@ -72,7 +102,17 @@ def truth(
         if model != models[0]:
             nulls[models[0]] = swept[models[0]][None]
         compared[model] = agreement(intervals, swept[model], nulls, seed=seed)
-    return Truth(intervals, compared, swept)
+    return Truth(intervals, compared, swept, fall)
+
+
+def _fall(cursor: duckdb.DuckDBPyConnection, history: History, intervals: Intervals) -> float:
+    start, length = intervals.start, intervals.interval_ms
+    figures = load_open_interest(cursor, history.symbol, int(start[0]), int(start[-1]) + length)
+    number = np.searchsorted(start, figures.time[1:], side="left") - 1
+    number = np.maximum(number, 0)
+    inside = (figures.time[1:] > start[number]) & (figures.time[1:] <= start[number] + length)
+    falls = np.maximum(-np.diff(figures.contracts), 0) * intervals.price[number]
+    return float(np.nansum(falls[inside]))
 
 
 def _intervals(
@@ -121,14 +161,15 @@ def _heatmap(
     intervals: Intervals,
     model: str,
 ) -> Heatmap:
+    parameters = MODELS[model]
     request = HeatmapRequest(
         window=None,
         start=int(intervals.start[0]),
         end=int(intervals.start[-1]) + intervals.interval_ms,
         interval=INTERVALS[intervals.interval_ms],
         bin_size=None,
-        parameters=MODELS[model],
-        lookback=None,
+        parameters=parameters,
+        lookback=COINGLASS_WINDOW_MS if is_coinglass(parameters) else None,
     )
     columns = columns_of(request, history)
     brackets = brackets_of(symbol.name)

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from heatmap.api.bodies import iso
 from heatmap.build import DEFAULT_MODEL, MODELS
+from heatmap.coinglass import is_coinglass
 from ingestion.lake import read
 from ingestion.models import Symbol
 from validation.backtest.events import (
@@ -67,6 +68,11 @@ class Command(BaseCommand):
         path = options["events"]
         models = options["model"] or [DEFAULT_MODEL]
         entries = CHOICES[options["entries"]]
+        if is_coinglass(MODELS[models[0]]):
+            raise CommandError(
+                "--model: name another one first; coinglass-3 has no book before its window in "
+                "which events could be looked up."
+            )
         if path:
             liquidations, digest = self._from_file(path, symbol.name)
         else:

@@ -12,9 +12,17 @@ import numpy as np
 import pytest
 
 from heatmap.build import MODELS
-from heatmap.engine import Candles, Heatmap, OpenInterest, compute_heatmap, default_bin_size
+from heatmap.engine import (
+    COINGLASS_3,
+    Candles,
+    Heatmap,
+    OpenInterest,
+    coinglass_heatmap,
+    compute_heatmap,
+    default_bin_size,
+)
 from tests.unit.heatmap.real_market import real_brackets
-from validation.backtest.agreement import HOUR_MS, BySide, Intervals, agreement
+from validation.backtest.agreement import DAY_MS, HOUR_MS, BySide, Intervals, agreement
 from validation.backtest.events import read_events
 from validation.backtest.intervals import intervals_of, recorded_in, sweeping_nulls, swept_by
 from validation.backtest.sights import place
@@ -54,6 +62,10 @@ def hours_with_events(folder: Path, symbol: str, candles: Candles) -> Intervals:
 def swept(data: tuple[Candles, OpenInterest], symbol: str, hours: Intervals, model: str) -> Heatmap:
     ends = np.arange(hours.start[0], hours.start[-1] + HOUR_MS + 1, HOUR_MS)
     bin_size = default_bin_size(float(hours.price[0]), 0.1)
+    if model == COINGLASS_3.name:
+        first = int(np.searchsorted(data[0].open_time, hours.start[0] - 14 * DAY_MS))
+        window = data[0].slice(first, len(data[0].open_time))
+        return coinglass_heatmap(window, MODELS[model], ends, bin_size)
     return compute_heatmap(*data, real_brackets(symbol), MODELS[model], ends, bin_size)
 
 
