@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 
 from ingestion import lake
 from ingestion.models import CollectorState
-from ingestion.status import condition
+from ingestion.status import CONDITIONS, NOT_WELL, condition
 from liqheat_project.lib.broker import redis_with_short_timeout
 
 PATIENCE_SECONDS = 3.0
@@ -58,7 +58,7 @@ def health(request: HttpRequest) -> JsonResponse:
             logger.warning("The states of the collectors cannot be read: %s", error)
             checks = checks | {"database": "does not answer"}
     status = _overall(checks)
-    if status == "ok" and any(one["status"] != "ok" for one in collectors.values()):
+    if status == "ok" and any(one["status"] in NOT_WELL for one in collectors.values()):
         status = "degraded"
     return _answer({"status": status, "checks": checks, "collectors": collectors})
 
@@ -83,10 +83,12 @@ def _collectors() -> dict[str, Any]:
         conditions = {state: condition(state, now) for state in of_collector}
         successes = [state.last_success for state in of_collector if state.last_success]
         found[collector] = {
-            "status": min(conditions.values(), key=["failing", "late", "ok"].index),
+            "status": min(conditions.values(), key=CONDITIONS.index),
             "last_success": max(successes).isoformat(timespec="seconds") if successes else None,
             "not_well": [
-                state.symbol for state, how in conditions.items() if how != "ok" and state.symbol
+                state.symbol
+                for state, how in conditions.items()
+                if how in NOT_WELL and state.symbol
             ],
         }
     return found
