@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,4 +14,9 @@ if __name__ == "__main__":
         complete_env_file(
             Path(os.environ.get("ENV_FILE") or Path(__file__).resolve().parent / ".env")
         )
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
