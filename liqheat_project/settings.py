@@ -101,6 +101,9 @@ LAKE_CATALOG_URL = env.url(
 LAKE_DATA_PATH = env.folder("LAKE_DATA_PATH", f"{VAR_DIR}/lake/data", BASE_DIR)
 LAKE_MEMORY_LIMIT_MB = env.number("LAKE_MEMORY_LIMIT_MB", 256, minimum=100)
 LAKE_THREADS = env.number("LAKE_THREADS", 2, minimum=1, maximum=256)
+DUCKDB_EXTENSIONS_DIR = (
+    env.folder("DUCKDB_EXTENSIONS_DIR", "", BASE_DIR) if env.text("DUCKDB_EXTENSIONS_DIR") else None
+)
 LAKE_UNDO_DAYS = env.number("LAKE_UNDO_DAYS", 7, minimum=1, maximum=3650)
 LAKE_MAINTENANCE_SECONDS = env.number("LAKE_MAINTENANCE_SECONDS", 3600, minimum=10, maximum=86_400)
 

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["keep"] < 1:
             raise CommandError("--keep must be 1 or more.")
-        version = settings.SPECTACULAR_SETTINGS["VERSION"]
+        version = str(settings.SPECTACULAR_SETTINGS["VERSION"])
         try:
             made, copied = back_up(options["folder"], places(), version, options["keep"])
         except (BackupError, IngestionError, OSError) as error:
