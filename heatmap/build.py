@@ -16,7 +16,9 @@ from heatmap.candles import INTERVALS, Arrays
 from heatmap.checkpoints import book_before
 from heatmap.engine import (
     LONG,
+    NET_OPEN_INTEREST,
     SHORT,
+    TURNOVER,
     Book,
     Explanation,
     Heatmap,
@@ -65,7 +67,8 @@ DEFAULT_WINDOW = "24h"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MONTH_MS = 30 * DAY_MS
-MODELS = {"two-sided": ModelParameters()}
+MODELS = {model.name: model for model in (TURNOVER, NET_OPEN_INTEREST)}
+DEFAULT_MODEL = TURNOVER.name
 
 
 class BadRequest(Exception):
@@ -275,7 +278,10 @@ def _beginning(
     """From when on to read (ms, at most `until`), and the book at that time."""
     if request.lookback is not None:
         return until - request.lookback, Book()
-    usual = replace(request.parameters, spread_entries=False) in MODELS.values()
+    usual = any(
+        replace(request.parameters, spread_entries=model.spread_entries) == model
+        for model in MODELS.values()
+    )
     return book_before(cursor, history, brackets, request.parameters, until, keep=usual)
 
 

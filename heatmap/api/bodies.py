@@ -106,6 +106,7 @@ def model_meta(
                 for leverage, weight in parameters.long_leverage_weights
             ],
             "position_notional": parameters.position_notional,
+            "turnover": parameters.turnover,
             "taker_tilt": parameters.taker_tilt,
             "spread_entries": parameters.spread_entries,
             "traded_share": round(traded, 6) if parameters.spread_entries else None,

@@ -6,12 +6,13 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from heatmap.build import MODELS, WINDOWS
+from heatmap.build import DEFAULT_MODEL, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
 
 MOST_LEVERAGES = 20
 LARGEST_LEVERAGE = 200
 MOST_TILT = 10
+MOST_TURNOVER = 0.98
 FORMATS = ("json", "grid", "packed")
 LOOKBACK = r"\A(all|0|[1-9][0-9]{0,3}[hd])\Z"
 
@@ -113,13 +114,26 @@ class ModelQuery(SymbolQuery):
         error_messages={"invalid": "all, 0, or hours or days such as 12h or 30d."},
     )
     model = serializers.ChoiceField(
-        list(MODELS), default="two-sided", help_text="how entries are placed; see docs/model.md"
+        list(MODELS),
+        default=DEFAULT_MODEL,
+        help_text="turnover (the default): open interest, and a share of the traded volume that "
+        "closes old positions and opens new ones; net-open-interest: only the net change of open "
+        "interest opens and closes positions. See docs/model.md",
+    )
+    turnover = serializers.FloatField(
+        min_value=0,
+        max_value=MOST_TURNOVER,
+        required=False,
+        help_text="share of the traded contracts that closes old positions and opens new ones; by "
+        "default the model's own, 0.3 or 0. Off where the volume is not known: meta.gaps names "
+        "these stretches with the kind volume",
     )
     spread_entries = serializers.BooleanField(
-        default=False,
-        help_text="spread the entries of an interval over its traded prices, where aggTrades are "
-        "loaded, instead of its volume-weighted price; meta.model.traded_share says for how much "
-        "of the computed time they are",
+        required=False,
+        help_text="spread the entries of an interval over its traded prices where aggTrades are "
+        "loaded, else over the range of its candles, instead of placing them at one price; by "
+        "default the model's own. meta.model.traded_share says for how much of the computed time "
+        "aggTrades are loaded",
     )
     taker_tilt = serializers.FloatField(
         min_value=-MOST_TILT,

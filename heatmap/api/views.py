@@ -172,10 +172,9 @@ class SymbolsView(APIView):
 
 
 def _heatmap_request(query: Parameters) -> HeatmapRequest:
+    chosen = ("turnover", "spread_entries", "taker_tilt")
     parameters = replace(
-        MODELS[query["model"]],
-        spread_entries=query["spread_entries"],
-        taker_tilt=query["taker_tilt"],
+        MODELS[query["model"]], **{name: query[name] for name in chosen if name in query}
     )
     if "leverage_weights" in query:
         weights = query["leverage_weights"]

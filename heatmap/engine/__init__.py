@@ -13,6 +13,8 @@ from heatmap.engine.margin import LONG, SHORT, BracketTable, liquidation_price
 from heatmap.engine.market import Candles, Gap, OpenInterest, TradedPrices
 from heatmap.engine.parameters import (
     DEFAULT_LEVERAGE_WEIGHTS,
+    NET_OPEN_INTEREST,
+    TURNOVER,
     ModelParameters,
     model_fingerprint,
 )
@@ -21,7 +23,9 @@ from heatmap.engine.run import SideColumns
 __all__ = [
     "DEFAULT_LEVERAGE_WEIGHTS",
     "LONG",
+    "NET_OPEN_INTEREST",
     "SHORT",
+    "TURNOVER",
     "Book",
     "BookSide",
     "BracketTable",

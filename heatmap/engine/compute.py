@@ -16,6 +16,7 @@ from heatmap.engine.market import (
     OpenInterest,
     TradedPrices,
     gaps_between,
+    volume_gaps,
 )
 from heatmap.engine.parameters import ModelParameters
 from heatmap.engine.run import Plane, Run, SideColumns
@@ -128,7 +129,7 @@ def compute_heatmap(
         bin_size=bin_size,
         long=long.columns,
         short=short.columns,
-        gaps=gaps_between(candles, open_interest, max(start, book.time), end),
+        gaps=_gaps(candles, open_interest, parameters, max(start, book.time), end),
         book=run.book_after(long.book, short.book),
     )
 
@@ -169,6 +170,15 @@ def checkpoints(
         part = _after(candles, book.time, int(instant))
         book = advance(book, part, open_interest, brackets, parameters, trades=trades)
         yield book
+
+
+def _gaps(
+    candles: Candles, open_interest: OpenInterest, parameters: ModelParameters, start: int, end: int
+) -> list[Gap]:
+    gaps = gaps_between(candles, open_interest, start, end)
+    if parameters.turnover:
+        gaps += volume_gaps(candles, start, end)
+    return sorted(gaps, key=lambda gap: (gap.start, gap.kind))
 
 
 def _after(candles: Candles, start: int, end: int | None) -> Candles:

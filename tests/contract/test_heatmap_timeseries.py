@@ -46,7 +46,7 @@ def test_the_runbooks_window_says_what_it_shows(api):
     assert meta["total_long_volume"] > 0 and meta["total_short_volume"] > 0
     assert meta["total_consumed"] > 0
     assert 0 <= meta["unplaced_share"] < 1
-    assert meta["model"]["name"] == "two-sided"
+    assert meta["model"]["name"] == "turnover"
     assert sum(one["weight"] for one in meta["model"]["leverage_weights"]) == pytest.approx(1)
     assert meta["gaps"] == []
     assert meta["computed_ms"] > 0
