@@ -25,7 +25,7 @@ SMALLEST_SCALE = 1e-100
 LARGEST_TURNOVER = 0.98
 
 TOTAL, UNPLACED, SCALE, CREATED, CONSUMED = range(5)
-COHORTS, HEAP, DIRTY_LOW, DIRTY_HIGH = range(4)
+COHORTS, HEAP, DIRTY_LOW, DIRTY_HIGH, COLUMN = range(5)
 
 
 class Path(NamedTuple):
@@ -62,8 +62,8 @@ class Openings(NamedTuple):
 class Cohorts(NamedTuple):
     """Cohorts by number, in the order of their entries, and a heap of those still open.
 
-    `amount` is contracts / scale, 0 once liquidated; `origin` is entry * leverages + leverage;
-    `next_in_bin` links the cohorts of a bin.
+    `amount` is contracts / scale, 0 once liquidated; `origin` is entry * leverages + leverage, or
+    -1 - number for a cohort of the book before; `next_in_bin` links the cohorts of a bin.
     """
 
     key: FloatArray
@@ -99,16 +99,13 @@ class Columns(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def run_side(path, openings, cohorts, bins, columns, amounts, counts):
-    """Run one side over the path, writing columns; `amounts` and `counts` hold its state."""
-    for cohort in range(counts[COHORTS]):
-        _push(cohorts, counts, cohort)
-        _link(cohorts, bins, cohort)
-    column = 0
-    while column < len(columns.last_candle) and columns.last_candle[column] < 0:
-        _write_column(cohorts, bins, columns, column, amounts, counts)
-        column += 1
-    for candle in range(len(path.trigger)):
+def run_side(path, openings, cohorts, bins, columns, amounts, counts, start, stop):
+    """Run one side over the candles [start, stop), writing columns.
+
+    `amounts` and `counts` hold its state.
+    """
+    _write_columns(start - 1, cohorts, bins, columns, amounts, counts)
+    for candle in range(start, stop):
         if not np.isnan(path.restart[candle]):
             _book(path.restart[candle], -1, openings, cohorts, bins, amounts, counts)
         _consume(path.trigger[candle], cohorts, bins, amounts, counts)
@@ -116,9 +113,39 @@ def run_side(path, openings, cohorts, bins, columns, amounts, counts):
         if change >= 0:
             figure = openings.open_interest[change]
             _book(figure, change, openings, cohorts, bins, amounts, counts)
-        while column < len(columns.last_candle) and columns.last_candle[column] == candle:
-            _write_column(cohorts, bins, columns, column, amounts, counts)
-            column += 1
+        _write_columns(candle, cohorts, bins, columns, amounts, counts)
+
+
+@njit(cache=True, nogil=True)
+def link_all(cohorts, bins, counts):
+    """Put every cohort into the heap and its bin."""
+    counts[HEAP] = 0
+    bins.density[:], bins.newest[:] = 0.0, -1
+    for cohort in range(counts[COHORTS]):
+        _push(cohorts, counts, cohort)
+        _link(cohorts, bins, cohort)
+
+
+@njit(cache=True, nogil=True)
+def forget_small(share, cohorts, bins, amounts, counts):
+    """Count what holds less than `share` of the side as unplaced, and close the ranks.
+
+    Turnover leaves ever less of a cohort and never nothing: without an end to it, a year of
+    figures would be a million cohorts of nothing.
+    """
+    least = share * amounts[TOTAL] / amounts[SCALE]
+    kept = 0
+    for cohort in range(counts[COHORTS]):
+        amount = cohorts.amount[cohort]
+        if amount < least:
+            amounts[UNPLACED] += amount
+        elif amount > 0.0:
+            cohorts.key[kept], cohorts.amount[kept] = cohorts.key[cohort], amount
+            cohorts.origin[kept] = cohorts.origin[cohort]
+            kept += 1
+    counts[COHORTS] = kept
+    _renormalise(cohorts, bins, amounts, counts)
+    link_all(cohorts, bins, counts)
 
 
 @njit(cache=True, nogil=True)
@@ -217,6 +244,15 @@ def _link(cohorts, bins, cohort):
         cohorts.next_in_bin[cohort] = bins.newest[position]
         bins.newest[position] = cohort
         bins.density[position] += cohorts.amount[cohort] * cohorts.key[cohort] * bins.side
+
+
+@njit(cache=True, nogil=True)
+def _write_columns(candle, cohorts, bins, columns, amounts, counts):
+    while (
+        counts[COLUMN] < len(columns.last_candle) and columns.last_candle[counts[COLUMN]] == candle
+    ):
+        _write_column(cohorts, bins, columns, counts[COLUMN], amounts, counts)
+        counts[COLUMN] += 1
 
 
 @njit(cache=True, nogil=True)
