@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from heatmap.engine import entries, lifecycle
 from heatmap.engine.book import Book, BookSide
+from heatmap.engine.ladder import empty_ladder
 from heatmap.engine.lifecycle import TOUCH_TOLERANCE
 from heatmap.engine.margin import LONG, BracketTable
 from heatmap.engine.market import Candles, FloatArray, IntArray, OpenInterest, TradedPrices
@@ -111,15 +112,18 @@ class Run:
         bins_ = _bins(bins, side)
         columns = _columns(last_candle, bins[1])
         amounts = np.array([prior.total, prior.unplaced, 1.0, 0.0, 0.0])
-        counts = np.array([len(prior.quantity), 0, bins[1], -1, 0])
+        counts = np.array([len(prior.quantity), 0, -1, bins[1], -1, 0])
+        ladder = empty_ladder(ordered=not self.parameters.turnover)
         for number, (start, stop, opens) in enumerate(self.blocks):
             cohorts = _with_room(cohorts, counts[lifecycle.COHORTS] + opens)
+            if len(ladder.next) < len(cohorts.key):
+                ladder = ladder._replace(next=np.resize(ladder.next, len(cohorts.key)))
             if number == 0:
-                lifecycle.link_all(cohorts, bins_, counts)
+                lifecycle.link_all(cohorts, ladder, bins_, counts)
             if number or self.begins_a_block:
-                lifecycle.forget_small(SMALLEST_SHARE, cohorts, bins_, amounts, counts)
+                lifecycle.forget_small(SMALLEST_SHARE, cohorts, ladder, bins_, amounts, counts)
             lifecycle.run_side(
-                path, openings, cohorts, bins_, columns, amounts, counts, start, stop
+                path, openings, cohorts, ladder, bins_, columns, amounts, counts, start, stop
             )
         return SideRun(
             SideColumns(
@@ -202,8 +206,6 @@ def _cohorts_of(prior: BookSide, side: int) -> lifecycle.Cohorts:
         amount=prior.quantity.copy(),
         origin=-1 - np.arange(count),
         next_in_bin=np.empty(count, np.int32),
-        heap_key=np.empty(count),
-        heap_cohort=np.empty(count, np.int32),
     )
 
 
