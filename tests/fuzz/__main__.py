@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="liqheat-fuzz-"))
+    (folder / "var").mkdir()
     address = f"127.0.0.1:{free_port()}"
     server = WebServer(folder, _environment(folder, address), f"http://{address}")
     try:
