@@ -106,7 +106,7 @@ def _described(summary: str, text: str, query: type[Query], answers: dict[Any, A
 
 def _snapshots(symbol: str, price: float, long: float, short: float) -> OpenApiExample:
     value = {
-        "meta": {"symbol": symbol, "interval": "1h", "total_snapshots": 168, "cached": False},
+        "meta": {"symbol": symbol, "interval": "1h", "total_snapshots": 168},
         "data": [
             {
                 "timestamp": "2026-01-22T01:00:00Z",
