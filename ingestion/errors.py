@@ -92,6 +92,10 @@ class RefusedCatalogue(PermanentError):
     """A database in which the lake's catalogue would not be safe."""
 
 
+class CatalogueDamaged(PermanentError):
+    """The lake's catalogue is a file that cannot be read any more."""
+
+
 class NothingKept(PermanentError):
     """A roll back that was undone or given up: its rows are not kept any more."""
 

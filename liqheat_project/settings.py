@@ -320,6 +320,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of the heatmap
 }
+DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "heatmap.api.errors.ExceptionHandler"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "liqheat",
     "DESCRIPTION": "Time-evolving liquidation heatmaps of Binance USD-M futures.",

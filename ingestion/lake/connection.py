@@ -20,6 +20,7 @@ import duckdb
 import psycopg
 
 from ingestion.errors import (
+    CatalogueDamaged,
     LakeBusy,
     OutcomeUnknown,
     OutOfSpace,
@@ -210,12 +211,17 @@ def translated_errors() -> Iterator[None]:
     """Errors of DuckDB, the catalogue and the disk as ours, all of them worth another attempt."""
     try:
         yield
-    except (duckdb.Error, psycopg.Error, OSError) as error:
+    except (duckdb.Error, psycopg.Error, sqlite3.Error, OSError) as error:
         text = str(error)
         if isinstance(error, duckdb.FatalException | duckdb.InternalException):
             _open_lakes.clear()  # this DuckDB refuses everything from now on; the next one is new
         if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
             raise OutOfSpace(f"The disk of the lake is full: {text[:300]}") from error
+        if any(sign in text for sign in _SIGNS_OF_DAMAGE) and _config and _config.is_sqlite:
+            raise CatalogueDamaged(
+                f"{_config.catalog_path} is damaged: {text[:200]}. Stop everything and put a "
+                "backup of it back, or move it and LAKE_DATA_PATH aside and load the data again"
+            ) from error
         if "locked" in text or "conflict" in text.lower():
             raise LakeBusy(f"The lake's catalogue is busy: {text[:300]}") from error
         raise TemporaryError(f"The lake refused the load: {text[:500]}") from error
@@ -227,6 +233,8 @@ _SIGNS_OF_A_FULL_DISK = (
     "max_temp_directory_size",
     "disk is full",
 )
+
+_SIGNS_OF_DAMAGE = ("is not a database", "disk image is malformed")
 
 _NO_POOLER = (
     "LAKE_CATALOG_URL leads to a connection pooler in transaction mode, behind which the lake's "
@@ -259,7 +267,7 @@ def _opened(read_only: bool) -> Lake:
     if _config is None:
         raise RuntimeError("ingestion.lake.configure() was not called")
     key = (os.getpid(), read_only)
-    with _open_guard:
+    with _open_guard, translated_errors():
         if key not in _open_lakes:
             if read_only and not _is_complete(_config):
                 Lake(_config, read_only=False)

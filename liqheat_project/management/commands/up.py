@@ -1,5 +1,6 @@
 import fcntl
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from django.db import connections
 
 from liqheat_project.celery import app
 from liqheat_project.lib import broker, heartbeats
+from liqheat_project.lib.complaints import FEWEST_OPEN_FILES, too_few_files
 from liqheat_project.lib.processes import Child, GaveUp, Supervisor
 
 READY_SECONDS = 90
@@ -47,6 +49,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, demo: bool, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
+        _allow_open_files()
         self.logs = settings.VAR_DIR / "log"
         settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
@@ -221,6 +224,16 @@ def _servers() -> dict[str, list[str]]:
         "web": [sys.executable, "-m", "gunicorn", "-c", web_configuration],
         "flower": [*CELERY, "flower", *flower],
     }
+
+
+def _allow_open_files() -> None:
+    """Raise the limit as far as it may be raised, for all programs. Raises CommandError where that
+    is not enough."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < FEWEST_OPEN_FILES <= hard or (soft < FEWEST_OPEN_FILES and hard < 0):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEWEST_OPEN_FILES, hard))
+    elif soft < FEWEST_OPEN_FILES:
+        raise CommandError(too_few_files(f" ({hard} at most)"))
 
 
 @contextmanager
