@@ -20,3 +20,11 @@ if __name__ == "__main__":
     except BrokenPipeError:  # whoever read the output has seen enough, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except Exception as error:
+        from ingestion.errors import IngestionError
+        from liqheat_project.lib.complaints import sentence  # needs the settings
+
+        said = str(error) if isinstance(error, IngestionError) else sentence(error)
+        if said is None or "--traceback" in sys.argv:
+            raise
+        sys.exit(said)
