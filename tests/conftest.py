@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from ingestion.lake import LakeConfig, configure
+from tests.databases import keep_databases, reused_databases
 from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
-DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "lake", "worker", "start_worker"}
 PROJECT_APPS = ("ingestion", "heatmap", "validation")
 CLOSED_PORT = "http://127.0.0.1:9"
 
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("sqlite", "postgresql"),
         default="sqlite",
         help="what holds Django's tables and the lake's catalogue; with postgresql only the tests "
-        "that use one of the two are run",
+        "marked so are run",
     )
 
 
@@ -62,9 +62,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--database") == "sqlite":
         return
-    unneeded = [item for item in items if not _uses_database(item)]
+    unneeded = [item for item in items if not item.get_closest_marker("postgresql")]
     config.hook.pytest_deselected(items=unneeded)
-    items[:] = [item for item in items if _uses_database(item)]
+    items[:] = [item for item in items if item.get_closest_marker("postgresql")]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -101,11 +101,6 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
         environment["DATABASE_URL"] = server.url("liqheat")
         environment["LAKE_CATALOG_URL"] = server.url("lake")
     return environment
-
-
-def _uses_database(item: pytest.Item) -> bool:
-    fixtures = set(getattr(item, "fixturenames", ()))
-    return bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
 
 
 @pytest.fixture(scope="session")
@@ -175,10 +170,12 @@ def _new_lake(folder: Path) -> LakeConfig:
 @contextmanager
 def _configured(config: LakeConfig) -> Iterator[None]:
     configure(config)
-    try:
-        yield
-    finally:
-        configure(_lake_of_session())
+    with reused_databases():
+        try:
+            yield
+        finally:
+            keep_databases()
+            configure(_lake_of_session())
 
 
 @pytest.fixture

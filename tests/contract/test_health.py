@@ -14,6 +14,8 @@ from liqheat_project import health
 from liqheat_project.health import Checks
 from tests.services import wait_until
 
+pytestmark = pytest.mark.postgresql
+
 OPEN_INTEREST = CollectorState.Collector.OPEN_INTEREST
 PARTS = ["database", "lake", "broker"]
 

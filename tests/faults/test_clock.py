@@ -17,7 +17,7 @@ from tests.faults.steps import load_here
 from tests.lake_days import count, ledger_rows
 from tests.services import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 A_YEAR = timedelta(days=365)
 Plan = Callable[..., IngestionJob]

@@ -26,7 +26,7 @@ from tests.faults.steps import send, wait_for, wait_for_end
 from tests.lake_days import current_fingerprint, day, ledger_rows, parquet_files, put
 from tests.services import PostgreSQL, Valkey, Worker
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.postgresql]
 
 Plan = Callable[..., IngestionJob]
 StartWorker = Callable[..., Worker]

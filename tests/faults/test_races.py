@@ -24,7 +24,7 @@ from tests.faults.steps import load_here, send, wait_for_end
 from tests.lake_days import FIRST, count, ledger_rows, parquet_files
 from tests.services import Worker, wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 Plan = Callable[..., IngestionJob]
 

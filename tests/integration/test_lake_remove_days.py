@@ -20,6 +20,8 @@ from tests.archive_files import csv_of
 from tests.integration.test_lake_upkeep import change_catalog
 from tests.lake_days import FIRST, current_fingerprint, day, fingerprint, put, running
 
+pytestmark = pytest.mark.postgresql
+
 DAY_MS = 86_400_000
 MIDDLE = Days(FIRST + timedelta(days=1), FIRST + timedelta(days=2))
 

@@ -29,6 +29,8 @@ from tests.archive_files import csv_of
 from tests.integration.test_lake_remove_days import MIDDLE, change_times, everything, put_days
 from tests.lake_days import FIRST, count, day, fingerprint, parquet_files, put
 
+pytestmark = pytest.mark.postgresql
+
 SYMBOLS = ("ETHUSDT", "BTCUSDT")
 
 

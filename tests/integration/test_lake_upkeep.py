@@ -30,6 +30,8 @@ from tests.lake_days import (
     put,
 )
 
+pytestmark = pytest.mark.postgresql
+
 
 def files_of(table: str) -> int:
     """Parquet files, their delete files included, that the newest state of a table consists of."""

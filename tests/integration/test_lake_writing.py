@@ -30,6 +30,8 @@ from tests.lake_days import (
     run_in_processes,
 )
 
+pytestmark = pytest.mark.postgresql
+
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 DAYS = 8
 

@@ -9,6 +9,8 @@ from liqheat_project.celery import app
 from tests.endless_task import run_endlessly
 from tests.services import wait_until
 
+pytestmark = pytest.mark.postgresql
+
 
 @pytest.mark.django_db
 def test_the_session_has_the_database_that_was_asked_for(request):

@@ -15,6 +15,8 @@ from ingestion.lake import LakeConfig, connection, live, read
 from ingestion.sources.rest import Candle
 from tests.services import CHECKOUT
 
+pytestmark = pytest.mark.postgresql
+
 FIXTURE = CHECKOUT / "tests" / "fixtures" / "lake-0.1.0.tar.gz"
 MIDNIGHT = 1_730_419_200_000
 

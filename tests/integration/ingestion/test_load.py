@@ -15,7 +15,7 @@ from liqheat_project.lib.runs import RunState
 from tests.archive_files import agg_trades_csv, put_csv, put_zip
 from tests.archive_server import ArchiveServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 FIRST, LAST = date(2024, 11, 1), date(2024, 11, 3)
 

@@ -15,7 +15,7 @@ from ingestion.models import RollBack, Symbol, SymbolEvent
 from tests.archive_files import klines_csv
 from tests.lake_days import FIRST, count, current_fingerprint, day, put
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 Act = SymbolEvent.Act
 

@@ -20,6 +20,8 @@ from liqheat_project.lib import heartbeats
 from tests.lake_days import day, put
 from tests.services import wait_until
 
+pytestmark = pytest.mark.postgresql
+
 PAGE = "/admin/ingestion/collectorstate/"
 HOUR_MS = 3_600_000
 

@@ -14,7 +14,7 @@ from validation import approval
 from validation.gate import DECIDING
 from validation.models import ValidationRun
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 Act = SymbolEvent.Act
 LIFTS = {"uniform": {figure: {"low": 0.1} for figure in DECIDING}}
