@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ingestion.lake import LakeConfig, configure
-from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
+from tests.support.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "lake", "worker", "start_worker"}
 PROJECT_APPS = ("ingestion", "heatmap", "validation")

@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The market's archive files."""
-    from tests.contract.market import write_files
+    from tests.support.market import write_files
 
     folder = tmp_path_factory.mktemp("archive")
     write_files(folder)
@@ -23,7 +23,7 @@ def loaded(archive: Path, django_db_setup: None, django_db_blocker: Any) -> None
     what is committed here would be seen by every other test."""
     from django.core.management import call_command
 
-    from tests.contract.market import load_all
+    from tests.support.market import load_all
 
     with django_db_blocker.unblock():
         load_all(archive)
@@ -37,7 +37,7 @@ def api(db: None, loaded: None) -> Iterator[Callable[..., Any]]:
     from django.test import Client
 
     from heatmap.api import markets
-    from tests.contract.market import TICKS, register
+    from tests.support.market import TICKS, register
 
     for name in TICKS:
         register(name)

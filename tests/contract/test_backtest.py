@@ -15,7 +15,7 @@ from ingestion.lake import read, writer
 from ingestion.lake.liquidations import add_liquidations
 from ingestion.models import Symbol
 from ingestion.sources.stream import Liquidation
-from tests.contract.market import DAYS, FIRST, FIRST_MS, LAST, load_files, register
+from tests.support.market import DAYS, FIRST, FIRST_MS, LAST, load_files, register
 from validation.backtest import run
 from validation.backtest.events import Events
 from validation.models import ValidationRun

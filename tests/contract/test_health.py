@@ -12,7 +12,7 @@ from ingestion.lake import LakeConfig
 from ingestion.models import CollectorState
 from liqheat_project import health
 from liqheat_project.health import Checks
-from tests.services import wait_until
+from tests.support.services import wait_until
 
 OPEN_INTEREST = CollectorState.Collector.OPEN_INTEREST
 PARTS = ["database", "lake", "broker"]

@@ -3,7 +3,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from tests.contract.market import reason
+from tests.support.market import reason
 
 
 def row(api, name):

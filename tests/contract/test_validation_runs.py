@@ -1,5 +1,5 @@
-from tests.contract.market import reason
-from tests.contract.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
+from tests.support.market import reason
+from tests.support.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
 
 
 def test_a_run_stands_with_its_file_its_figures_beside_chance_and_its_verdict(api):

@@ -14,8 +14,8 @@ from ingestion import jobs, load
 from ingestion.lake import LakeConfig, configure
 from ingestion.models import ChunkState
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import agg_trades_csv, put_csv
-from tests.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
+from tests.support.archive_files import agg_trades_csv, put_csv
+from tests.support.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

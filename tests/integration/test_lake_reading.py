@@ -10,8 +10,8 @@ import pytest
 
 from ingestion.lake import LakeConfig, read, remove_symbol, writer
 from ingestion.lake.schema import LEDGER
-from tests.archive_files import agg_trades_csv
-from tests.lake_days import PATIENCE_SECONDS, count, day, put, run_in_processes, running
+from tests.support.archive_files import agg_trades_csv
+from tests.support.lake_days import PATIENCE_SECONDS, count, day, put, run_in_processes, running
 
 SIZES = (100, 37)
 

@@ -16,9 +16,9 @@ from ingestion.lake import (
 )
 from ingestion.lake.schema import LEDGER, QUARANTINE
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import csv_of
 from tests.integration.test_lake_upkeep import change_catalog
-from tests.lake_days import FIRST, current_fingerprint, day, fingerprint, put, running
+from tests.support.archive_files import csv_of
+from tests.support.lake_days import FIRST, current_fingerprint, day, fingerprint, put, running
 
 DAY_MS = 86_400_000
 MIDDLE = Days(FIRST + timedelta(days=1), FIRST + timedelta(days=2))

@@ -25,9 +25,9 @@ from ingestion.lake import (
 )
 from ingestion.lake.kept import folder_of
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import csv_of
 from tests.integration.test_lake_remove_days import MIDDLE, change_times, everything, put_days
-from tests.lake_days import FIRST, count, day, fingerprint, parquet_files, put
+from tests.support.archive_files import csv_of
+from tests.support.lake_days import FIRST, count, day, fingerprint, parquet_files, put
 
 SYMBOLS = ("ETHUSDT", "BTCUSDT")
 

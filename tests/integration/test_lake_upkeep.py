@@ -19,8 +19,8 @@ from ingestion.lake import (
 )
 from ingestion.lake.schema import MARKET_TABLES
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import klines_csv
-from tests.lake_days import (
+from tests.support.archive_files import klines_csv
+from tests.support.lake_days import (
     count,
     current_fingerprint,
     day,

@@ -19,8 +19,8 @@ from ingestion.lake.connection import (
     translated_errors,
     write_lock,
 )
-from tests.archive_files import agg_trades_csv
-from tests.lake_days import (
+from tests.support.archive_files import agg_trades_csv
+from tests.support.lake_days import (
     count,
     current_fingerprint,
     day,

@@ -99,7 +99,7 @@ def week_of_minutes() -> None:
 
 
 def week_against_the_oracle() -> None:
-    from tests.oracle import Market
+    from tests.support.oracle import Market
 
     candles, open_interest = random_market(7, 5 * MINUTE)
     columns = candles.end_time[11::12]

@@ -21,7 +21,7 @@ from pathlib import Path
 import duckdb
 
 from ingestion.sources.files import ArchiveFile, plan_files
-from tests.services import Valkey, Worker
+from tests.support.services import Valkey, Worker
 
 FIRST_DAY = date(2024, 11, 1)
 SYMBOL = "BTCUSDT"
@@ -264,7 +264,7 @@ def many_days(folder: Path, rows: int, days: int) -> None:
 
 
 def many_small_files(folder: Path, days: int = 365, runs: int = 3) -> None:
-    from tests.archive_files import put_zip
+    from tests.support.archive_files import put_zip
 
     for dataset in ("metrics", "klines 5m"):
         source = folder / dataset.replace(" ", "-")

@@ -18,7 +18,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, BROWSERS
-from tests.services import CHECKOUT, Valkey, WebServer, free_port
+from tests.support.services import CHECKOUT, Valkey, WebServer, free_port
 
 DAYS = 366
 FIRST = date(2025, 1, 1)

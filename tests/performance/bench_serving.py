@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 
 from tests.performance.bench_loading import make_trades_day, report
-from tests.services import CHECKOUT, Valkey, Worker, free_port, wait_until
+from tests.support.services import CHECKOUT, Valkey, Worker, free_port, wait_until
 
 START = date(2026, 1, 1)
 CLIENTS = 8

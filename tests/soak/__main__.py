@@ -18,9 +18,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.archive_server import ArchiveServer
-from tests.launcher import Launcher
-from tests.services import CHECKOUT
 from tests.soak import collected, report, samples
 from tests.soak.collected import LOOK_BACK_HOURS
 from tests.soak.play import (
@@ -32,6 +29,9 @@ from tests.soak.play import (
     steps,
 )
 from tests.soak.stand_ins import Exchange, Liquidator, Stream, now_ms
+from tests.support.archive_server import ArchiveServer
+from tests.support.launcher import Launcher
+from tests.support.services import CHECKOUT
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 SERIES = 4 * len(SYMBOLS) + 2

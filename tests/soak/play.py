@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ingestion.sources.files import plan_files
-from tests.archive_files import put_zip
-from tests.exchange import BROKEN, HANG_UP, RESTRICTED, SILENCE, TOO_MANY_REQUESTS, banned
-from tests.launcher import Launcher
 from tests.soak.compare import Span
 from tests.soak.samples import PROGRAMS
 from tests.soak.stand_ins import Exchange, Liquidator, Stream, now_ms
+from tests.support.archive_files import put_zip
+from tests.support.exchange import BROKEN, HANG_UP, RESTRICTED, SILENCE, TOO_MANY_REQUESTS, banned
+from tests.support.launcher import Launcher
 
 RECHECK_SECONDS = 60
 LIQUIDATIONS_PERIOD_SECONDS = 5

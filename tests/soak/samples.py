@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.launcher import Launcher
+from tests.support.launcher import Launcher
 
 MEGABYTE = 1_000_000
 PATIENCE_SECONDS = 30

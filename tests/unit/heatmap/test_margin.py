@@ -5,8 +5,8 @@ import pytest
 
 from heatmap.engine import LONG, SHORT, BracketTable, liquidation_price
 from heatmap.engine.margin import brackets_in_force
-from tests.oracle import exact
-from tests.oracle import liquidation_price as oracle_price
+from tests.support.oracle import exact
+from tests.support.oracle import liquidation_price as oracle_price
 from tests.unit.heatmap.markets import BTC_BRACKETS, STEEP_BRACKETS
 from tests.unit.heatmap.real_market import all_bracket_tables, real_brackets
 

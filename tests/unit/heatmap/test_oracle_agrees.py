@@ -15,7 +15,7 @@ from heatmap.engine import (
     TradedPrices,
     compute_heatmap,
 )
-from tests.oracle import Column, Market
+from tests.support.oracle import Column, Market
 from tests.unit.heatmap.markets import (
     BTC_BRACKETS,
     ROUND_BRACKETS,

@@ -8,8 +8,8 @@ import redis
 from ingestion.errors import RefusedBySource, SourceUnavailable
 from ingestion.sources.governor import KEY, Governor
 from ingestion.sources.rest import CANDLES_PAGE, FuturesExchange
-from tests.archive_server import HTML_PAGE, Fault
-from tests.exchange import (
+from tests.support.archive_server import HTML_PAGE, Fault
+from tests.support.exchange import (
     BROKEN,
     FORBIDDEN,
     HANG_UP,
@@ -19,7 +19,7 @@ from tests.exchange import (
     TOO_MANY_REQUESTS,
     banned,
 )
-from tests.exchange import FuturesExchange as StandIn
+from tests.support.exchange import FuturesExchange as StandIn
 
 NOW = 1_795_608_030.0
 NOW_MS = int(NOW * 1000)

@@ -16,7 +16,7 @@ from ingestion.lake.parse import drop, parse
 from ingestion.lake.schema import LEDGER, MARKET_TABLES
 from ingestion.lake.write import Load, replace_files
 from ingestion.sources.files import ArchiveFile, Dataset
-from tests.archive_files import csv_of
+from tests.support.archive_files import csv_of
 
 FIRST = date(2024, 11, 1)
 PATIENCE_SECONDS = 120

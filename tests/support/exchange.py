@@ -19,8 +19,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.archive_server import Fault
-from tests.stand_in import Handler, StandIn
+from tests.support.archive_server import Fault
+from tests.support.stand_in import Handler, StandIn
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000

@@ -24,7 +24,7 @@ import redis
 from liqheat_project.lib import broker
 from liqheat_project.lib.processes import spawn
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def wait_until(answers: Callable[[], object], seconds: float, what: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from tests.stand_in import Handler, StandIn
+from tests.support.stand_in import Handler, StandIn
 
 HTML = b"<!DOCTYPE html><html><body>Please sign in to this network</body></html>"
 

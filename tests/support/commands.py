@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management import call_command
 
 from tests.conftest import worker_environment
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
 
 MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
 

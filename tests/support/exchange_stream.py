@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from tests.services import wait_until
+from tests.support.services import wait_until
 
 STREAM = "!forceOrder@arr"
 PATH = f"/market/stream?streams={STREAM}"
