@@ -12,7 +12,7 @@ from heatmap.engine import (
     TradedPrices,
     compute_heatmap,
 )
-from tests.unit.heatmap.markets import (
+from tests.unit.heatmap.engine.markets import (
     BTC_BRACKETS,
     FIVE_MINUTES,
     MINUTE,

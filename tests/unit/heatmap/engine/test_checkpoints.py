@@ -18,7 +18,7 @@ from heatmap.engine import (
     checkpoints,
     compute_heatmap,
 )
-from tests.unit.heatmap.markets import (
+from tests.unit.heatmap.engine.markets import (
     FIVE_MINUTES,
     ROUND_BRACKETS,
     START,

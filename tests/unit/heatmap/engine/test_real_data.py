@@ -13,7 +13,7 @@ from heatmap.engine import (
     checkpoints,
     compute_heatmap,
 )
-from tests.unit.heatmap.real_market import (
+from tests.unit.heatmap.engine.real_market import (
     all_bracket_tables,
     real_brackets,
     real_candles,

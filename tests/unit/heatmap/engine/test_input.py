@@ -15,7 +15,7 @@ from heatmap.engine import (
     compute_heatmap,
     model_fingerprint,
 )
-from tests.unit.heatmap.markets import (
+from tests.unit.heatmap.engine.markets import (
     BTC_BRACKETS,
     ROUND_BRACKETS,
     START,

@@ -17,7 +17,7 @@ from heatmap.engine import (
     coinglass_book,
     coinglass_heatmap,
 )
-from tests.unit.heatmap.markets import FIVE_MINUTES, START, candles_of, markets
+from tests.unit.heatmap.engine.markets import FIVE_MINUTES, START, candles_of, markets
 
 TEN_TIMES = ModelParameters(
     name="coinglass-3",

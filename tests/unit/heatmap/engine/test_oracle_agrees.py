@@ -16,7 +16,7 @@ from heatmap.engine import (
     compute_heatmap,
 )
 from tests.support.oracle import Column, Market
-from tests.unit.heatmap.markets import (
+from tests.unit.heatmap.engine.markets import (
     BTC_BRACKETS,
     ROUND_BRACKETS,
     START,

@@ -15,7 +15,7 @@ from heatmap.engine import (
     OpenInterest,
     compute_heatmap,
 )
-from tests.unit.heatmap.markets import (
+from tests.unit.heatmap.engine.markets import (
     FIVE_MINUTES,
     ROUND_BRACKETS,
     START,

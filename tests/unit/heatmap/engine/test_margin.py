@@ -7,8 +7,8 @@ from heatmap.engine import LONG, SHORT, BracketTable, liquidation_price
 from heatmap.engine.margin import brackets_in_force
 from tests.support.oracle import exact
 from tests.support.oracle import liquidation_price as oracle_price
-from tests.unit.heatmap.markets import BTC_BRACKETS, STEEP_BRACKETS
-from tests.unit.heatmap.real_market import all_bracket_tables, real_brackets
+from tests.unit.heatmap.engine.markets import BTC_BRACKETS, STEEP_BRACKETS
+from tests.unit.heatmap.engine.real_market import all_bracket_tables, real_brackets
 
 # Entry 100,000, first BTCUSDT bracket (0.4 %, cum 0).
 GOLDEN = [

@@ -16,7 +16,7 @@ INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000}
 
 
 def real_data() -> Path:
-    beside = Path(__file__).resolve().parents[3].parent / "shared" / "data"
+    beside = Path(__file__).resolve().parents[4].parent / "shared" / "data"
     folder = Path(os.environ.get("LIQHEAT_REAL_DATA", beside))
     if not folder.is_dir():
         pytest.skip(f"no real market data: neither LIQHEAT_REAL_DATA nor {beside} is a folder")
