@@ -25,7 +25,12 @@ from ingestion.lake import (
 )
 from ingestion.lake.kept import folder_of
 from ingestion.sources.files import ArchiveFile
-from tests.integration.test_lake_remove_days import MIDDLE, change_times, everything, put_days
+from tests.integration.ingestion.lake.test_remove_days import (
+    MIDDLE,
+    change_times,
+    everything,
+    put_days,
+)
 from tests.support.archive_files import csv_of
 from tests.support.lake_days import FIRST, count, day, fingerprint, parquet_files, put
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ingestion.lake import read, remove_symbol, undo_removal, writer
 from ingestion.lake.live import add_candles
 from ingestion.sources.rest import CANDLE_MS, Candle
-from tests.integration.test_lake_remove_days import everything
+from tests.integration.ingestion.lake.test_remove_days import everything
 from tests.support.lake_days import count, ledger_rows, run_in_processes
 
 MIDNIGHT = 1_795_651_200_000  # 2026-11-26
