@@ -9,11 +9,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from ingestion.sources.files import ArchiveFile
-from tests.soak.compare import Event, Span, within
 from tests.support.archive_files import KLINES_HEADER
 from tests.support.archive_server import Fault
 from tests.support.exchange import DAY_MS, MINUTE_MS, FuturesExchange
 from tests.support.exchange_stream import StreamServer, force_order
+from tools.soak.compare import Event, Span, within
 
 SIDES = {"SELL": "long", "BUY": "short"}
 UNDER_WAY_MS = 1000

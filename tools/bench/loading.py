@@ -1,6 +1,6 @@
 """Benchmark of loading: an aggTrades day against DuckDB's own import, many days, many small files.
 
-    python -m tests.performance.bench_loading [--days 30] [--rows 1500000]
+    python -m tools.bench.loading [--days 30] [--rows 1500000]
 
 Every case runs in a process and a VAR_DIR of its own, with real files; medians of alternating runs.
 """

@@ -1,6 +1,6 @@
 """Benchmark of the engine: medians, memory, and ratios measured in the same run.
 
-    python -m tests.performance.bench_engine
+    python -m tools.bench.engine
 
 The market is a seeded random walk; its figures are the engine's rows of the speed table.
 """
@@ -187,7 +187,7 @@ def main() -> None:
         "| case | median | peak memory of the process | beside it |\n|---|---|---|---|", flush=True
     )
     for case in CASES:
-        subprocess.run([sys.executable, "-m", "tests.performance.bench_engine", case], check=True)
+        subprocess.run([sys.executable, "-m", "tools.bench.engine", case], check=True)
 
 
 if __name__ == "__main__":

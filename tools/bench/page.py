@@ -1,6 +1,6 @@
 """Benchmark of the page in headless Chromium: first render, pan, threshold, bytes over the wire.
 
-    python -m tests.performance.bench_page
+    python -m tools.bench.page
 
 A year of synthetic 5m candles is loaded first; the browser draws without a graphics card.
 """
@@ -94,7 +94,7 @@ def main() -> None:
     server = WebServer(folder, environment(folder, broker.url), "")
     server.url = f"http://{server.environment['WEB_ADDRESS']}"
     try:
-        command = [sys.executable, "-m", "tests.performance.bench_page", str(folder / "archive")]
+        command = [sys.executable, "-m", "tools.bench.page", str(folder / "archive")]
         subprocess.run(command, env=server.environment, cwd=CHECKOUT, check=True)
         server.start()
         with sync_playwright() as playwright:

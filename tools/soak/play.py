@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ingestion.sources.files import plan_files
-from tests.soak.compare import Span
-from tests.soak.samples import PROGRAMS
-from tests.soak.stand_ins import Exchange, Liquidator, Stream, now_ms
 from tests.support.archive_files import put_zip
 from tests.support.exchange import BROKEN, HANG_UP, RESTRICTED, SILENCE, TOO_MANY_REQUESTS, banned
 from tests.support.launcher import Launcher
+from tools.soak.compare import Span
+from tools.soak.samples import PROGRAMS
+from tools.soak.stand_ins import Exchange, Liquidator, Stream, now_ms
 
 RECHECK_SECONDS = 60
 LIQUIDATIONS_PERIOD_SECONDS = 5

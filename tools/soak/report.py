@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak.samples import PROGRAMS, Answer, Sample, slope
+from tools.soak.samples import PROGRAMS, Answer, Sample, slope
 
 SHOWN = 10
 MOST_GROWTH = 0.15

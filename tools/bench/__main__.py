@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
+BENCHMARKS = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
 
 
 def main() -> None:
-    chosen = [f"bench_{name}" for name in sys.argv[1:]] or BENCHMARKS
+    chosen = sys.argv[1:] or BENCHMARKS
     model = next(
         (
             line.partition(":")[2].strip()
@@ -21,7 +21,7 @@ def main() -> None:
     )
     print(f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}\n", flush=True)
     for name in chosen:
-        subprocess.run([sys.executable, "-m", f"tests.performance.{name}"], check=True)
+        subprocess.run([sys.executable, "-m", f"tools.bench.{name}"], check=True)
         print(flush=True)
 
 

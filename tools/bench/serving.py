@@ -1,6 +1,6 @@
 """Benchmark of the API: a real server over a synthetic market, with clients on the same machine.
 
-    python -m tests.performance.bench_serving [--days 37]
+    python -m tools.bench.serving [--days 37]
 
 The client's own work is in the figures: both share the machine's cores.
 """
@@ -22,8 +22,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.performance.bench_loading import make_trades_day, report
 from tests.support.services import CHECKOUT, Valkey, Worker, free_port, wait_until
+from tools.bench.loading import make_trades_day, report
 
 START = date(2026, 1, 1)
 CLIENTS = 8

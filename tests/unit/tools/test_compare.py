@@ -1,6 +1,6 @@
 import pytest
 
-from tests.soak.compare import (
+from tools.soak.compare import (
     MINUTE_MS,
     Event,
     compare_liquidations,
@@ -9,8 +9,8 @@ from tests.soak.compare import (
     lost_figures,
     pauses,
 )
-from tests.soak.report import Report, readable
-from tests.soak.samples import slope
+from tools.soak.report import Report, readable
+from tools.soak.samples import slope
 
 
 def event(time, symbol="ETHUSDT", quantity=1.0):

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from tests.soak import lake
-from tests.soak.compare import (
+from tools.soak import lake
+from tools.soak.compare import (
     MINUTE_MS,
     Span,
     compare_liquidations,
@@ -14,9 +14,9 @@ from tests.soak.compare import (
     pauses,
     within,
 )
-from tests.soak.play import ARCHIVED, Stage
-from tests.soak.report import Report
-from tests.soak.stand_ins import UNDER_WAY_MS
+from tools.soak.play import ARCHIVED, Stage
+from tools.soak.report import Report
+from tools.soak.stand_ins import UNDER_WAY_MS
 
 LOOK_BACK_HOURS = 47
 """Candles of so long before the soak must be there at its end."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingestion.lake.connection import Lake, LakeConfig
-from tests.soak.compare import Event, Span
+from tools.soak.compare import Event, Span
 
 CANDLE_COLUMNS = (
     "open, high, low, close, volume, quote_volume, count, taker_buy_volume, taker_buy_quote_volume"

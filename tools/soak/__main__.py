@@ -1,6 +1,6 @@
 """`make soak`: the whole program for an hour against a stand-in exchange that misbehaves.
 
-    python -m tests.soak --minutes 60 --report soak.txt
+    python -m tools.soak --minutes 60 --report soak.txt
 
 `manage.py up` runs in a folder and on ports of its own. At the end what the exchange served is
 compared with what the lake holds. Exit status 1 if something was lost, or grew, or ended by itself.
@@ -18,9 +18,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak import collected, report, samples
-from tests.soak.collected import LOOK_BACK_HOURS
-from tests.soak.play import (
+from tests.support.archive_server import ArchiveServer
+from tests.support.launcher import Launcher
+from tests.support.services import CHECKOUT
+from tools.soak import collected, report, samples
+from tools.soak.collected import LOOK_BACK_HOURS
+from tools.soak.play import (
     LAST_KILL,
     LIQUIDATIONS_PERIOD_SECONDS,
     RECHECK_SECONDS,
@@ -28,10 +31,7 @@ from tests.soak.play import (
     Stage,
     steps,
 )
-from tests.soak.stand_ins import Exchange, Liquidator, Stream, now_ms
-from tests.support.archive_server import ArchiveServer
-from tests.support.launcher import Launcher
-from tests.support.services import CHECKOUT
+from tools.soak.stand_ins import Exchange, Liquidator, Stream, now_ms
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 SERIES = 4 * len(SYMBOLS) + 2
