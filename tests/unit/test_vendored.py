@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
 
 FOLDERS = (
     CHECKOUT / "heatmap/static/vendor/lightweight-charts/5.2.1",
