@@ -15,8 +15,12 @@ from typing import Any
 import pytest
 
 from ingestion.lake import LakeConfig, configure
-from tests.databases import keep_databases, reused_databases
+<<<<<<< HEAD
+from tests.support.databases import keep_databases, reused_databases
 from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
+=======
+from tests.support.services import CHECKOUT, PostgreSQL, Valkey, Worker
+>>>>>>> suite
 
 PROJECT_APPS = ("ingestion", "heatmap", "validation")
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -241,3 +245,49 @@ def worker_environment() -> dict[str, str]:
         server = os.environ["DATABASE_URL"].rpartition("/")[0]
         environment["DATABASE_URL"] = f"{server}/{database}"
     return environment
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The market's archive files."""
+    from tests.support.market import write_files
+
+    folder = tmp_path_factory.mktemp("archive")
+    write_files(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loaded(archive: Path, django_db_setup: None, django_db_blocker: Any) -> None:
+    """The market is in the session's lake. Django's tables are left as the migrations made them:
+    what is committed here would be seen by every other test."""
+    from django.core.management import call_command
+
+    from tests.support.market import load_all
+
+    with django_db_blocker.unblock():
+        load_all(archive)
+        call_command("flush", interactive=False, verbosity=0, reset_sequences=False)
+
+
+@pytest.fixture
+def api(db: None, loaded: None) -> Iterator[Callable[..., Any]]:
+    """GET a path with parameters; both symbols are enabled, caches are empty."""
+    from django.core.cache import caches
+    from django.test import Client
+
+    from heatmap.api import markets
+    from tests.support.market import TICKS, register
+
+    for name in TICKS:
+        register(name)
+    register("DOTUSDT", enabled=False)
+    caches["answers"].clear()
+    markets.forget()
+    client = Client()
+
+    def get(path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Any:
+        return client.get(path, parameters, headers=headers)
+
+    yield get
+    markets.forget()

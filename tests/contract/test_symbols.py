@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from tests.contract.market import reason
+from tests.support.market import reason
 
 pytestmark = pytest.mark.postgresql
 

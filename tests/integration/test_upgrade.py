@@ -13,7 +13,7 @@ import pytest
 
 from ingestion.lake import LakeConfig, connection, live, read
 from ingestion.sources.rest import Candle
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
 
 pytestmark = pytest.mark.postgresql
 

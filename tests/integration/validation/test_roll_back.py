@@ -9,7 +9,7 @@ from ingestion import rollback
 from ingestion.lake import Days, LakeConfig
 from ingestion.models import Symbol, SymbolEvent
 from ingestion.states import SymbolState, states_of
-from tests.lake_days import FIRST, day, put
+from tests.support.lake_days import FIRST, day, put
 from validation import approval
 from validation.gate import DECIDING
 from validation.models import ValidationRun
