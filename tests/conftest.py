@@ -15,12 +15,8 @@ from typing import Any
 import pytest
 
 from ingestion.lake import LakeConfig, configure
-<<<<<<< HEAD
 from tests.support.databases import keep_databases, reused_databases
-from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
-=======
 from tests.support.services import CHECKOUT, PostgreSQL, Valkey, Worker
->>>>>>> suite
 
 PROJECT_APPS = ("ingestion", "heatmap", "validation")
 CLOSED_PORT = "http://127.0.0.1:9"

@@ -15,12 +15,8 @@ from ingestion.models import CollectorState
 from ingestion.status import QUEUES
 from liqheat_project import health
 from liqheat_project.health import Checks
-<<<<<<< HEAD
-from tests.support.services import wait_until
-=======
 from liqheat_project.lib import disk, heartbeats
 from tests.support.services import wait_until
->>>>>>> main
 
 pytestmark = pytest.mark.postgresql
 

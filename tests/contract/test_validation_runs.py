@@ -1,12 +1,7 @@
-<<<<<<< HEAD
 import pytest
 
-from tests.contract.market import reason
-from tests.contract.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
-=======
 from tests.support.market import reason
 from tests.support.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
->>>>>>> suite
 
 pytestmark = pytest.mark.postgresql
 

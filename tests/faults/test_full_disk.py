@@ -15,15 +15,10 @@ from ingestion import jobs, load
 from ingestion.lake import LakeConfig, configure
 from ingestion.models import ChunkState
 from ingestion.sources.files import ArchiveFile
-<<<<<<< HEAD
-from tests.support.archive_files import agg_trades_csv, put_csv
-from tests.support.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
-=======
 from liqheat_project import health
 from tests.support.archive_files import agg_trades_csv, put_csv
 from tests.support.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
 from tests.support.services import Valkey, wait_until
->>>>>>> main
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,13 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-<<<<<<< HEAD:tests/integration/test_lake_live.py
 import pytest
 
-from ingestion.lake import read, remove_symbol, undo_removal, writer
-=======
 from ingestion.lake import configure, live, read, remove_symbol, undo_removal, writer
->>>>>>> suite:tests/integration/ingestion/lake/test_live.py
 from ingestion.lake.live import add_candles
 from ingestion.sources.rest import CANDLE_MS, Candle
 from tests.integration.ingestion.lake.test_remove_days import everything

@@ -8,15 +8,9 @@ import redis
 from ingestion.errors import RefusedBySource, SourceUnavailable
 from ingestion.sources import rest
 from ingestion.sources.governor import KEY, Governor
-<<<<<<< HEAD
-from ingestion.sources.rest import CANDLES_PAGE, FuturesExchange
-from tests.support.archive_server import HTML_PAGE, Fault
-from tests.support.exchange import (
-=======
 from ingestion.sources.rest import CANDLES_PAGE, MAX_ANSWER_BYTES, FuturesExchange
 from tests.support.archive_server import HTML_PAGE, Fault
 from tests.support.exchange import (
->>>>>>> main
     BROKEN,
     FORBIDDEN,
     HANG_UP,
