@@ -15,8 +15,8 @@ from heatmap.api import markets
 from heatmap.models import Bracket, BracketTable
 from ingestion.models import Symbol
 from liqheat_project.lib.fair_queue import FairQueue
-from tests.contract.market import FIRST, load_files, reason, register
-from tests.services import wait_until
+from tests.support.market import FIRST, load_files, reason, register
+from tests.support.services import wait_until
 
 PATH = "/liquidations/heatmap-timeseries"
 RUNBOOK_RANGE = {

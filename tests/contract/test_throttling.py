@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.test import Client
 
-from tests.contract.market import reason
+from tests.support.market import reason
 
 KEY = "a key of twenty-four letters or more"
 

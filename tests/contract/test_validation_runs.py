@@ -1,9 +1,12 @@
+import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from tests.contract.market import reason
-from tests.contract.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
+from tests.support.market import reason
+from tests.support.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
 from validation.api import bodies
+
+pytestmark = pytest.mark.postgresql
 
 
 def test_a_run_stands_with_its_file_its_figures_beside_chance_and_its_verdict(api):

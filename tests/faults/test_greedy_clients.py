@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import worker_environment
-from tests.services import WebServer, free_port, wait_until
+from tests.support.services import WebServer, free_port, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

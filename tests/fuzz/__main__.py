@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.services import CHECKOUT, WebServer, free_port
+from tests.support.services import CHECKOUT, WebServer, free_port
 
 CHECKS = (
     "not_a_server_error",

@@ -17,7 +17,7 @@ from ingestion.sources.rest import Candle
 from liqheat_project import backup
 from liqheat_project.backup import BackupError, Places, back_up, restore
 from tests.integration.test_upgrade import MIDNIGHT, old  # noqa: F401 - a fixture
-from tests.services import CHECKOUT, wait_until
+from tests.support.services import CHECKOUT, wait_until
 
 NOW = datetime(2024, 11, 1, 1)
 

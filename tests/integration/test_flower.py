@@ -9,7 +9,7 @@ import pytest
 
 from liqheat_project.lib.processes import spawn
 from tests.conftest import worker_environment
-from tests.services import CHECKOUT, free_port, wait_until
+from tests.support.services import CHECKOUT, free_port, wait_until
 
 USER, PASSWORD = "ada", "a password: with a colon"
 

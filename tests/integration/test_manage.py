@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from tests.conftest import worker_environment
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
 
 
 def test_a_reader_that_has_seen_enough_ends_a_command_quietly() -> None:

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from liqheat_project.lib.fair_queue import FairQueue, Full, FullForClient
-from tests.services import wait_until
+from tests.support.services import wait_until
 
 
 class Asker(threading.Thread):

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from liqheat_project.lib.private import make_private
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
 
 
 def mode(path: Path) -> int:
