@@ -176,6 +176,7 @@ CELERY_TASK_ROUTES = {
     "validation.calibrate": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
+    "validation.make_again_after_loading": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
@@ -215,6 +216,10 @@ CELERY_BEAT_SCHEDULE = {
     "measure-amounts": {
         "task": "validation.measure_amounts",
         "schedule": crontab(minute="40", hour="3"),
+    },
+    "make-validation-again-after-loading": {
+        "task": "validation.make_again_after_loading",
+        "schedule": 30,
     },
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},
 }
