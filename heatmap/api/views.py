@@ -182,10 +182,10 @@ class SymbolsView(APIView):
 def _calibration(query: Parameters, market: Market) -> Calibration | None:
     """The symbol's, where it holds: a fit is of one model as it stands, with no other choices."""
     found = market.calibration
-    choices = [name for name in (*MODEL_CHOICES, "leverage_weights") if name in query]
-    if found is None or choices or not query["calibrated"] or query["model"] != found.model:
+    if found is None or not query["calibrated"] or query["model"] != found.model:
         return None
-    return found
+    asked = _heatmap_request(query, None).parameters
+    return found if "turnover" not in query and asked == MODELS[found.model] else None
 
 
 def _heatmap_request(query: Parameters, calibration: Calibration | None) -> HeatmapRequest:
