@@ -149,6 +149,24 @@ def test_a_photograph_is_refused():
         read(encoded(image))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(
+    ("drawn", "reason"),
+    [
+        (Image.new("RGB", (1, 1)), "only 1 x 1 pixels"),
+        (Image.new("L", (600, 400)), "shows nothing"),
+        (Image.new("RGB", (600, 400), "white"), "shows nothing"),
+        (Image.linear_gradient("L").resize((600, 400)), "No colour bar"),
+        (Image.effect_noise((600, 400), 100), "No"),
+        (Image.effect_mandelbrot((600, 400), (-3, -2.5, 2, 2.5), 100), "No"),
+    ],
+    ids=["one pixel", "black", "white", "gradient", "noise", "no chart"],
+)
+def test_what_is_no_chart_is_refused(drawn, reason, kind):
+    with pytest.raises(Unreadable, match=reason):
+        read(encoded(drawn, kind))
+
+
 def test_a_covered_side_is_refused():
     image = draw(heatmap(60), lowest=LOWEST, highest=HIGHEST, time_labels=LABELS)
     image.paste((200, 40, 40), (1300, 148, 1342, 738))
