@@ -277,6 +277,7 @@ class SymbolEvent(models.Model):
         APPROVED = "approved", "Approved"
         APPROVAL_WITHDRAWN = "approval_withdrawn", "Approval withdrawn"
         POLICY_CHANGED = "policy_changed", "Approval policy changed"
+        CALIBRATED = "calibrated", "Calibration changed"
         LOAD_ASKED = "load_asked", "Load asked for"
         LOAD_RETRIED = "load_retried", "Load retried"
         LOAD_CANCELLED = "load_cancelled", "Load cancelled"
