@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from heatmap.build import DEFAULT_MODEL, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
+from heatmap.engine import COINGLASS_3
 
 MOST_LEVERAGES = 20
 LARGEST_LEVERAGE = 200
@@ -104,13 +105,15 @@ class ModelQuery(SymbolQuery):
         required=False,
         max_length=400,
         help_text="share of new contracts by leverage, as leverage:weight pairs in any scale; by "
-        "default 5:15,10:30,25:25,50:20,100:10",
+        "default 5:15,10:30,25:25,50:20,100:10, and 5:14,10:3.5,15:6,20:8,25:10.5,75:57 of "
+        "coinglass-3",
     )
     lookback = serializers.RegexField(
         LOOKBACK,
         default="all",
         help_text="how long before the first column the book starts empty: all (the default: all "
-        "that is loaded), 0, or hours or days such as 12h or 30d",
+        "that is loaded), 0 (the default of coinglass-3), or hours or days such as 12h or 30d. A "
+        "map or an explanation by coinglass-3 needs it: it is the length of its window",
         error_messages={"invalid": "all, 0, or hours or days such as 12h or 30d."},
     )
     model = serializers.ChoiceField(
@@ -118,7 +121,10 @@ class ModelQuery(SymbolQuery):
         default=DEFAULT_MODEL,
         help_text="turnover (the default): open interest, and a share of the traded volume that "
         "closes old positions and opens new ones; net-open-interest: only the net change of open "
-        "interest opens and closes positions. See docs/model.md",
+        "interest opens and closes positions; coinglass-3: like Coinglass's model 3. Its map "
+        "begins empty with the window, each candle opens the same on both sides by the square root "
+        "of its volume, and nothing closes but by being liquidated; so it depends on the window "
+        "that is asked for. See docs/model.md",
     )
     turnover = serializers.FloatField(
         min_value=0,
@@ -155,6 +161,11 @@ class ModelQuery(SymbolQuery):
         hours = {"h": 1, "d": 24}.get(value[-1], 0)
         return int(value.rstrip("hd")) * hours * 3_600_000
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["model"] == COINGLASS_3.name and "lookback" not in self.initial_data:
+            attrs["lookback"] = 0
+        return attrs
+
 
 class HeatmapQuery(ModelQuery):
     time_window = serializers.ChoiceField(
@@ -186,7 +197,7 @@ class HeatmapQuery(ModelQuery):
                 {"time_window": ["Give it with end_time or alone, not with start_time."]}
             )
         _check_order(attrs)
-        return attrs
+        return super().validate(attrs)
 
 
 class MapQuery(ModelQuery):

@@ -200,12 +200,3 @@ def _shown_range(
     if len(shown.open_time) == 0:
         raise ValueError("without a candle before the last column, give a price range")
     return grid.default_price_range(shown.low, shown.high, parameters.lowest_leverage)
-
-
-def warm_up() -> None:
-    """Compile the engine (some seconds, once per machine: numba keeps the result on disk)."""
-    ones = np.ones(3)
-    candles = Candles(np.arange(3), ones, ones, ones, ones, ones, ones, ones, interval_ms=1)
-    open_interest = OpenInterest(np.arange(4), np.array([1.0, 2.0, 1.0, 2.0]), interval_ms=1)
-    brackets = (BracketTable(0, *(np.array([value]) for value in (0, 1, 0, 0, 100))),)
-    compute_heatmap(candles, open_interest, brackets, ModelParameters(), np.array([2, 3]), 1.0)

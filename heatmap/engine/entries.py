@@ -28,7 +28,7 @@ CANDLES = PENDING.index("candles")
 HIGH, LOW, CLOSE = (PENDING.index(name) for name in ("high", "low", "close"))
 SUMS = len(PENDING_SUMS)
 RANGE_SHARES = np.array([0.15, 0.20, 0.30, 0.20, 0.15])
-"""Shares of an interval's entries at the five prices of `_prices_over_range`."""
+"""Shares of an interval's entries at the five prices of `prices_over_range`."""
 
 
 class Figures(NamedTuple):
@@ -236,7 +236,8 @@ def entries_of(
     change = np.repeat(np.arange(count), length)
     price, share = np.empty(offsets[-1]), np.empty(offsets[-1])
     over_range = ~traded[change]
-    price[over_range] = _prices_over_range(changes)[~traded].ravel()
+    five = prices_over_range(changes.low, changes.middle, changes.high)
+    price[over_range] = five[~traded].ravel()
     share[over_range] = np.tile(RANGE_SHARES, int((~traded).sum()))
     if trades is not None:
         position = (first[change] + np.arange(offsets[-1]) - offsets[change])[traded[change]]
@@ -246,12 +247,12 @@ def entries_of(
     return Entries(offsets, change, price, share)
 
 
-def _prices_over_range(changes: Changes) -> FloatArray:
-    """Five prices from low to high of each change, [E, 5]; what lies near the ends was traded less.
+def prices_over_range(low: FloatArray, middle: FloatArray, high: FloatArray) -> FloatArray:
+    """Five prices from `low` to `high` [N, 5]; what lies near the ends was traded less.
 
-    A rule of thumb, measured against real liquidations: docs/model.md.
+    `middle` [N] is (high + low + close) / 3. A rule of thumb, measured against real liquidations:
+    docs/model.md.
     """
-    low, middle, high = changes.low, changes.middle, changes.high
     return np.column_stack(
         (
             0.8 * low + 0.2 * middle,

@@ -8,12 +8,14 @@ import numpy as np
 
 from heatmap.build import MODELS
 from heatmap.engine import (
+    COINGLASS_3,
     DEFAULT_LEVERAGE_WEIGHTS,
     Book,
     BracketTable,
     Candles,
     OpenInterest,
     checkpoints,
+    coinglass_book,
     default_bin_size,
 )
 from heatmap.engine.grid import bin_span
@@ -114,6 +116,9 @@ def score_instants(market: Market) -> list[int]:
 
 
 def _books(market: Market, candles: Candles, model: str, instants: IntArray) -> list[Book]:
+    if model == COINGLASS_3.name:
+        ends = np.searchsorted(candles.end_time, instants, side="right").tolist()
+        return [coinglass_book(candles.slice(0, end), COINGLASS_3) for end in ends]
     open_interest = OpenInterest(market.open_interest_time, market.open_interest)
     return list(checkpoints(Book(), candles, open_interest, BRACKETS, MODELS[model], instants))
 

@@ -64,10 +64,15 @@ export function explainQuery(values, grid, time, price) {
 
 /** How long before an instant that lies `hoursShown` after the window's start the book begins
  * empty; null is all data. */
-function lookback({ history }, hoursShown) {
-  if (history === "all") return null;
-  const hours = hoursShown + HOURS_BEFORE_WINDOW[history];
+function lookback(values, hoursShown) {
+  if (usesAllData(values)) return null;
+  const hours = hoursShown + (HOURS_BEFORE_WINDOW[values.history] ?? 0);
   return hours ? `${hours}h` : "0";
+}
+
+/** Coinglass's rule begins empty with a window, whatever is loaded. */
+export function usesAllData({ history, model }) {
+  return history === "all" && model !== "coinglass-3";
 }
 
 export function hoursOf(window) {
