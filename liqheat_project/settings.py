@@ -172,6 +172,7 @@ CELERY_TASK_ROUTES = {
     "ingestion.sync_archive": {"queue": "live"},
     "ingestion.check_checksums": {"queue": "live"},
     "validation.execute": {"queue": "validation"},
+    "validation.measure_amounts": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
 }
@@ -206,6 +207,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="2", minute="20"),
     },
     "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
+    "measure-amounts": {"task": "validation.measure_amounts", "schedule": crontab("40", "3")},
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},
 }
 
