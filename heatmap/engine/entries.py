@@ -261,7 +261,7 @@ def _traded_prices(
     begins = np.ones(len(change), dtype=bool)
     begins[1:] = (np.diff(change) != 0) | (np.diff(step) != 0)
     group = np.cumsum(begins) - 1
-    summed = np.bincount(group, volume)
+    summed = np.bincount(group, volume).astype(np.float64)
     return change[begins], np.bincount(group, price * volume) / summed, summed
 
 
