@@ -30,6 +30,12 @@ def hand_out_again() -> None:
         execute.delay(run_id)
 
 
+@shared_task(name="validation.make_again_after_loading")
+def make_again_after_loading() -> None:
+    for run in runs.make_again_after_loading():
+        execute.delay(run.pk)
+
+
 @shared_task(name="validation.measure_amounts")
 def measure_amounts() -> None:
     for symbol in Symbol.objects.filter(enabled=True):
