@@ -69,7 +69,7 @@ def random_market(days: int, interval_ms: int, seed: int = 1) -> tuple[Candles, 
 def median(run: Callable[[], object], times: int = 7) -> float:
     """Median CPU seconds of some runs, after one to warm up.
 
-    The engine has one thread, so on an idle machine this is the time on the clock.
+    Longs and shorts have a thread each, so on two idle cores the clock shows about half of it.
     """
     run()
     seconds = []
