@@ -7,6 +7,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from liqheat_project.lib import postgres
 from liqheat_project.lib.env import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -49,6 +50,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = postgres.options(DATABASES["default"].get("OPTIONS", {}))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # `manage.py up` starts an embedded broker where REDIS_URL is blank and leaves its address here, for
@@ -173,12 +175,13 @@ CELERY_TASK_ROUTES = {
     "ingestion.check_checksums": {"queue": "live"},
     "validation.execute": {"queue": "validation"},
     "validation.measure_amounts": {"queue": "validation"},
+    "validation.calibrate": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
     "validation.make_again_after_loading": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "liqheat_project.beat.StaticScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.sweep", "schedule": SWEEP_SECONDS},
     "maintain-lake": {"task": "ingestion.maintain_lake", "schedule": LAKE_MAINTENANCE_SECONDS},
@@ -208,11 +211,18 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="2", minute="20"),
     },
     "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
+    "calibrate": {
+        "task": "validation.calibrate",
+        "schedule": crontab(minute="10", hour="4", day_of_week="sunday"),
+    },
+    "measure-amounts": {
+        "task": "validation.measure_amounts",
+        "schedule": crontab(minute="40", hour="3"),
+    },
     "make-validation-again-after-loading": {
         "task": "validation.make_again_after_loading",
         "schedule": 30,
     },
-    "measure-amounts": {"task": "validation.measure_amounts", "schedule": crontab("40", "3")},
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},
 }
 
@@ -325,6 +335,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of the heatmap
 }
+DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "heatmap.api.errors.ExceptionHandler"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "liqheat",
     "DESCRIPTION": "Time-evolving liquidation heatmaps of Binance USD-M futures.",
