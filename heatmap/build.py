@@ -44,8 +44,8 @@ from heatmap.history import (
     engine_candles,
     load_arrays,
     load_open_interest,
-    load_trades,
 )
+from heatmap.trades import load_trades
 from ingestion.lake import read
 
 LARGEST_GRID = 12_000_000
