@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.coinglass_picture import draw, encoded
+from tests.support.coinglass_picture import draw, encoded
 from validation.coinglass import Reference, Unreadable, read_screenshot
 
 LOWEST, HIGHEST = 109_134.0, 120_548.0
