@@ -1,6 +1,7 @@
 """The instants of a picture's columns where its browser's time zone was not stated."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, time
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from heatmap.history import History
 from ingestion.lake import read
 from validation.coinglass import Reference, Unreadable
+from validation.coinglass.names import range_hours
 from validation.coinglass.times import clock_window, times_in
 from validation.coinglass.zones import EAST, WEST, FoundZone, KnownCandles, find_time_zone
 
@@ -50,6 +52,9 @@ def window_of(reference: Reference) -> tuple[int, int]:
     """
     if len(reference.times):
         return int(reference.times[0]), int(reference.times[-1])
+    if reference.map_at is not None:
+        taken = int(datetime.combine(reference.map_at.day, time(), UTC).timestamp()) * 1000
+        return taken - (range_hours(reference.range) or 0) * HOUR_MS, taken
     return clock_window(reference.labels, len(reference.candle_high))
 
 

@@ -168,7 +168,8 @@ def test_real_pictures_are_read_and_compared_as_far_as_our_data_go(api, real_dat
             "--screenshot-dir", str(real_data / "coinglass"), "--time-zone", "UTC", symbol="BTCUSDT"
         )
     reasons = dict(ValidationRun.objects.values_list("file_name", "unreadable"))
-    assert "liquidation map" in reasons["BTCUSDT_binance_liquidation_map_30d_2025-10-28.png"]
+    the_map = reasons["BTCUSDT_binance_liquidation_map_30d_2025-10-28.png"]
+    assert "On 2025-10-28 we have no candle at the map's current price, 114620" in the_map
     assert "We have no data for BTCUSDT" in reasons["BTC_model1_24h_2025-10-28.png"]
     assert "The columns have no times" in reasons["BTC_model3_2w_2025-10-28.png"]
     run = ValidationRun.objects.get(file_name="BTC_model1_24h_2025-10-28.png")

@@ -1,7 +1,7 @@
 """A heatmap of the outside world, as the validation compares it with ours."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,16 @@ class TimeLabel:
 
 
 @dataclass(frozen=True)
+class MapMoment:
+    """When a liquidation map was taken: `day`, by its file's name, in the browser's time zone, and
+    the current `price` that it shows. The instant is in the reference's `times` where it is known.
+    """
+
+    day: date
+    price: float
+
+
+@dataclass(frozen=True)
 class Reference:
     """A liquidation heatmap by another source.
 
@@ -49,7 +59,8 @@ class Reference:
     `labels`: of the time axis, with which the columns get their instants once the time zone is
     known. `candle_high`, `candle_low`: how far the candles over the map reach in each column, USD
     [T], NaN where none is seen; empty where the source shows none. `time_zone`: the browser's where
-    it was not stated but found.
+    it was not stated but found. `map_at`: None of a heatmap; of a liquidation map, which has one
+    column, when it was taken and its current price.
     """
 
     source: str
@@ -69,3 +80,4 @@ class Reference:
     candle_high: FloatArray = field(default_factory=_nothing)
     candle_low: FloatArray = field(default_factory=_nothing)
     time_zone: str = ""
+    map_at: MapMoment | None = None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, time, tzinfo
 from typing import TypeVar
 
 import numpy as np
@@ -19,8 +19,16 @@ from validation.coinglass.candles import read_candles
 from validation.coinglass.cells import find_cells
 from validation.coinglass.colours import Layout, find_layout, page_colour, read_intensity
 from validation.coinglass.files import Limits, Pixels, decode_picture
+from validation.coinglass.map_picture import DrawnMap, read_map
 from validation.coinglass.names import base_coin, parse_range, range_hours
-from validation.coinglass.reference import FloatArray, IntArray, Reference, TimeLabel, Unreadable
+from validation.coinglass.reference import (
+    FloatArray,
+    IntArray,
+    MapMoment,
+    Reference,
+    TimeLabel,
+    Unreadable,
+)
 from validation.coinglass.text import Box, Word, read_words
 from validation.coinglass.times import clock_window, times_in
 
@@ -42,7 +50,7 @@ T = TypeVar("T")
 NO_TIMES: IntArray = np.zeros(0, dtype=np.int64)
 
 _HEATMAP = re.compile(
-    r"(?:^|\s)([A-Z0-9]{1,15}?)(/[A-Z]{3,5})?\s*Liquidation\s*Heat\s*map", re.ASCII
+    r"(?:^|\s)([A-Z0-9]{1,15}?)(/[A-Z]{3,5})?\s*Liquidation\s*(?:Heat\s*map|Map)", re.ASCII
 )
 _MAP = re.compile(r"Liquidation\s*Map", re.IGNORECASE)
 _MODEL = re.compile(r"Model\s*([123])\b", re.IGNORECASE)
@@ -80,6 +88,10 @@ def read_screenshot(
     background = page_colour(picture)
     layout, head = _layout_and_head(picture, background)
     title = _read_title(head)
+    if layout is None:
+        return _map_reference(
+            read_map(picture, background), title, symbol, range, time_zone, taken_at
+        )
     symbol = _agreed_symbol(symbol, title.symbol)
     model = _agreed("model", model, title.model)
     range = _agreed_range(range, title.range)
@@ -121,8 +133,47 @@ def read_screenshot(
     )
 
 
-def _layout_and_head(picture: Pixels, background: FloatArray) -> tuple[Layout, list[Word]]:
-    """Where the chart is, and the words above it. A liquidation map is refused by its name."""
+def _map_reference(
+    drawn: DrawnMap,
+    title: Title,
+    symbol: str | None,
+    range: str | None,
+    time_zone: tzinfo | None,
+    taken_at: datetime | None,
+) -> Reference:
+    """A liquidation map as a reference of one column."""
+    if taken_at is None:
+        raise Unreadable(
+            "A liquidation map does not say when it was taken; say it in the file's name, like "
+            "BTCUSDT_map_30d_2025-10-28T1600.png."
+        )
+    is_day = taken_at.time() == time()
+    known = time_zone is not None and not is_day
+    instant = [round(taken_at.replace(tzinfo=time_zone).timestamp() * 1000)] if known else []
+    remarks = [
+        f"Of the buckets {drawn.unsure:.0%} lie between labels of which prices are left out: they "
+        "may be some buckets off."
+    ]
+    return Reference(
+        source="screenshot",
+        symbol=_agreed_symbol(symbol, title.symbol),
+        model=None,
+        range=_agreed_range(range, title.range),
+        times=np.array(instant, dtype=np.int64),
+        prices=drawn.prices,
+        bin_size=drawn.bin_size,
+        cell_lower=float(drawn.prices[0]),
+        cell_size=drawn.bin_size,
+        intensity=drawn.usd[:, None],
+        maximum_usd=float(drawn.usd.max()),
+        remarks=tuple(remarks),
+        price_fit_residual_px=None,
+        map_at=MapMoment(taken_at.date(), drawn.price),
+    )
+
+
+def _layout_and_head(picture: Pixels, background: FloatArray) -> tuple[Layout | None, list[Word]]:
+    """Where the chart is, and the words above it; no chart where these name a liquidation map."""
     height, width = picture.shape[:2]
     missing: Unreadable | None = None
     layout: Layout | None = None
@@ -133,10 +184,7 @@ def _layout_and_head(picture: Pixels, background: FloatArray) -> tuple[Layout, l
     bottom = layout.plot.top - 2 if layout else round(HEAD * height)
     head = read_words(picture, Box(0, 0, width, max(bottom, 0)), background)
     if any(_MAP.search(word.text) for word in head):
-        raise Unreadable(
-            "The picture shows Coinglass's liquidation map (bars over prices), not its liquidation "
-            "heatmap; take the picture on the heatmap's page."
-        )
+        return None, head
     if layout is None:
         raise missing or Unreadable("No chart found.")
     return layout, head

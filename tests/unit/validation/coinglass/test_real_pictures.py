@@ -15,7 +15,6 @@ pytestmark = pytest.mark.real_data
 
 MODEL_1 = "BTC_model1_24h_2025-10-28.png"
 MODEL_3 = "BTC_model3_2w_2025-10-28.png"
-MAP = "BTCUSDT_binance_liquidation_map_30d_2025-10-28.png"
 
 ZONES_BY_EYE = {
     MODEL_1: np.array(
@@ -93,11 +92,6 @@ def test_model_3_over_2_weeks_lacks_columns(real_data):
     wrong = read(real_data, MODEL_3, time_zone=UTC)
     assert wrong.times.size == 0
     assert any("off a straight line" in remark for remark in wrong.remarks)
-
-
-def test_a_liquidation_map_is_told_apart(real_data):
-    with pytest.raises(Unreadable, match="liquidation map"):
-        read(real_data, MAP)
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_the_time_zone_is_never_guessed():
         ({"range_text": ""}, {}, "does not say its range"),
         ({"range_text": "", "title": ""}, {"symbol": None, "range": "24h"}, "not say the symbol"),
         ({"range_text": "12 hour"}, {"range": "12h"}, "spans 24 hours, more than"),
-        ({"title": "BTC Liquidation Map"}, {}, "liquidation map"),
+        ({"title": "BTC Liquidation Map"}, {}, "prices below the bars could not be read"),
         ({"bar": False}, {}, "No colour bar"),
         ({"maximum": "-"}, {}, "high end of the colour bar"),
         ({"maximum": "0"}, {}, "runs from 0 to 0"),
