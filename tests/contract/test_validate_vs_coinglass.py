@@ -27,16 +27,21 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def answer(api: Callable[..., Any]) -> dict[str, Any]:
-    """Our map of ETHUSDT in the form of Coinglass's API."""
+    return drawn_by_the_rule(api, "48h")
+
+
+def drawn_by_the_rule(api: Callable[..., Any], window: str) -> dict[str, Any]:
+    """Our map of ETHUSDT by the rule of Coinglass's model 3, in the form of its API."""
     found = api(
         "/liquidations/heatmap-timeseries",
         symbol="ETHUSDT",
-        time_window="48h",
-        interval="1h",
+        time_window=window,
+        interval="15m",
+        model="coinglass-3",
         format="grid",
     ).json()
     for row in found["data"]["price_candlesticks"]:
-        row[0] += 3600  # candles are named by their open, but the column is the book at their end
+        row[0] += 900  # candles are named by their open, but the column is the book at their end
     return {"code": "0", "data": found["data"]}
 
 
@@ -55,7 +60,7 @@ def saved(folder: Path, answer: dict[str, Any], name: str) -> str:
 def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
     for number in range(3):
         answer["data"]["liquidation_leverage_data"][0][2] += number  # three files that differ
-        output = validate("--json", saved(folder, answer, f"{number}.json"))
+        output = validate("--json", saved(folder, answer, f"ETHUSDT_model3_{number}.json"))
         assert "passed" in output
         assert "hit_rate: 1.00" in output
     assert "ETHUSDT: approved: the newest 3 runs passed" in output
@@ -70,13 +75,12 @@ def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
     assert "hit_rate: mean 1.00, min 1.00, max 1.00" in summary
 
 
-def test_a_picture_of_our_own_map_is_read_compared_and_drawn(answer, folder):
+def test_a_picture_of_our_own_map_is_read_compared_and_drawn(api, folder):
     """The whole way of a screenshot: its axes, its colours and its browser's time zone."""
-    data = answer["data"]
+    data = drawn_by_the_rule(api, "24h")["data"]
     levels, rows = np.array(data["y_axis"]), np.array(data["liquidation_leverage_data"])
     intensity = np.zeros((len(levels), len(data["price_candlesticks"])))
     intensity[rows[:, 1].astype(int), rows[:, 0].astype(int)] = rows[:, 2]
-    intensity = intensity[:, -24:]
     shown = np.abs(levels / float(data["price_candlesticks"][-1][4]) - 1) < 0.06
     levels, intensity = levels[shown], intensity[shown]
     tokyo = timezone(timedelta(hours=9))
@@ -84,14 +88,15 @@ def test_a_picture_of_our_own_map_is_read_compared_and_drawn(answer, folder):
     hours = [datetime.fromtimestamp(end - 3600 * ago, tokyo) for ago in range(24, -1, -4)]
     picture = draw(
         np.clip(intensity / np.quantile(intensity[intensity > 0], 0.99), 0, 1),
-        lowest=float(levels[0]),
+        # The price axis runs from the upper edge of the first cell to that of the last.
+        lowest=float(levels[1]),
         highest=float(2 * levels[-1] - levels[-2]),
         title="ETH Liquidation Heatmap",
         time_labels=[f"{hour:%d, %H:%M}" for hour in hours],
     )
     pictures = folder / "pictures"
     pictures.mkdir()
-    (pictures / f"ETHUSDT_model1_24h_{hours[-1]:%Y-%m-%dT%H%M}.png").write_bytes(encoded(picture))
+    (pictures / f"ETHUSDT_model3_24h_{hours[-1]:%Y-%m-%dT%H%M}.png").write_bytes(encoded(picture))
     output = validate("--screenshot-dir", str(pictures), "--time-zone", "Asia/Tokyo")
     assert "passed" in output
     run = ValidationRun.objects.get()
@@ -105,7 +110,7 @@ def test_a_picture_of_our_own_map_is_read_compared_and_drawn(answer, folder):
 
 def test_the_same_file_counts_once(answer, folder):
     for _ in range(3):
-        output = validate("--json", saved(folder, answer, "one.json"))
+        output = validate("--json", saved(folder, answer, "ETHUSDT_model3.json"))
     assert "no_reference: 1 of 3 passing runs" in output
 
 
@@ -115,7 +120,7 @@ def test_a_random_map_fails_and_says_so_beside_its_chance(answer, folder):
     rows[:, 1] = levels[rows[:, 1].astype(int)]
     answer["data"]["liquidation_leverage_data"] = rows.tolist()
     with pytest.raises(CommandError, match="1 of 1 failed"):
-        validate("--json", saved(folder, answer, "random.json"))
+        validate("--json", saved(folder, answer, "ETHUSDT_model3.json"))
     run = ValidationRun.objects.get()
     assert (run.state, run.passed) == ("succeeded", False)
     assert run.price_level_overlap < 0.3
@@ -129,7 +134,7 @@ def test_a_window_outside_of_our_data_says_what_we_cover(answer, folder):
     for row in answer["data"]["price_candlesticks"]:
         row[0] += 30 * 86_400
     with pytest.raises(CommandError):
-        validate("--json", saved(folder, answer, "later.json"))
+        validate("--json", saved(folder, answer, "ETHUSDT_model3.json"))
     run = ValidationRun.objects.get()
     assert run.state == "failed"
     assert "data covers 2024-10-31T00:00:00Z to 2024-11-04T00:00:00Z" in run.unreadable
