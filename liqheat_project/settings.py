@@ -174,6 +174,7 @@ CELERY_TASK_ROUTES = {
     "validation.execute": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
+    "validation.make_again_after_loading": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
@@ -206,6 +207,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="2", minute="20"),
     },
     "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
+    "make-validation-again-after-loading": {
+        "task": "validation.make_again_after_loading",
+        "schedule": 30,
+    },
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},
 }
 

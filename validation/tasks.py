@@ -26,3 +26,9 @@ def pick_up() -> None:
 def hand_out_again() -> None:
     for run_id in runs.forgotten(timezone.now()):
         execute.delay(run_id)
+
+
+@shared_task(name="validation.make_again_after_loading")
+def make_again_after_loading() -> None:
+    for run in runs.make_again_after_loading():
+        execute.delay(run.pk)

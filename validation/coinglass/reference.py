@@ -15,11 +15,13 @@ def _nothing() -> FloatArray:
 
 
 class Unreadable(Exception):
-    """A file that can't be read as a heatmap; the text says what is wrong and what to do."""
+    """A file that can't be read as a heatmap, or not be compared; the text says what is wrong and
+    what to do. `needs_time_zone`: with the browser's time zone it could be."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, needs_time_zone: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.needs_time_zone = needs_time_zone
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Reference:
     tick lies from the straight line through all of them. `remarks`: what limits the reading.
     `labels`: of the time axis, with which the columns get their instants once the time zone is
     known. `candle_high`, `candle_low`: how far the candles over the map reach in each column, USD
-    [T], NaN where none is seen; empty where the source shows none.
+    [T], NaN where none is seen; empty where the source shows none. `time_zone`: the browser's where
+    it was not stated but found.
     """
 
     source: str
@@ -65,3 +68,4 @@ class Reference:
     labels: tuple[TimeLabel, ...] = ()
     candle_high: FloatArray = field(default_factory=_nothing)
     candle_low: FloatArray = field(default_factory=_nothing)
+    time_zone: str = ""

@@ -22,7 +22,7 @@ from validation.coinglass.files import Limits, Pixels, decode_picture
 from validation.coinglass.names import base_coin, parse_range, range_hours
 from validation.coinglass.reference import FloatArray, IntArray, Reference, TimeLabel, Unreadable
 from validation.coinglass.text import Box, Word, read_words
-from validation.coinglass.times import hours_between, times_in
+from validation.coinglass.times import clock_window, times_in
 
 DEFAULT_LIMITS = Limits()
 HEAD = 0.25  # of the picture's height: where a title is looked for when no chart was found
@@ -247,9 +247,10 @@ def _times(
     if not labels:
         return NO_TIMES, (NO_MONTH,)
     try:
-        hours = hours_between(labels, columns)
+        first, last = clock_window(labels, columns)
     except ValueError:
         return NO_TIMES, ("The time axis could not be read: the columns have no times.",)
+    hours = (last - first) / 3_600_000
     if hours > LONGER_THAN_RANGE * (range_hours(range) or 0):
         raise Unreadable(f"The time axis spans {hours:.0f} hours, more than the range {range}.")
     if time_zone is None:

@@ -37,7 +37,7 @@ def column_times(
     """
     places = np.array([label.column for label in labels])
     instants = np.array([_milliseconds(label.at, time_zone) for label in labels])
-    at = np.arange(columns) + 0.5
+    at = np.arange(columns, dtype=np.float64) + 0.5
     line = fit_line(places.tolist(), instants.tolist())
     if line.slope <= 0:
         raise ValueError("the labels do not rise from left to right")
@@ -72,12 +72,14 @@ def times_in(
     return found.times, tuple(remarks)
 
 
-def hours_between(labels: Sequence[TimeLabel], columns: int) -> float:
-    """How many hours the columns span by the clock. Raises ValueError for labels without one."""
+def clock_window(labels: Sequence[TimeLabel], columns: int) -> tuple[int, int]:
+    """The first and the last column by the picture's clock, ms as though it were of UTC, to an hour
+    or so. Raises ValueError for labels that make no axis."""
     line = fit_line(
         [label.column for label in labels], [_milliseconds(label.at, None) for label in labels]
     )
-    return abs(line.slope) * columns / 3_600_000
+    ends = _rounded(line.at(np.array([0.5, columns - 0.5])))
+    return int(ends.min()), int(ends.max())
 
 
 def instants_of(labels: Sequence[TimeLabel], time_zone: tzinfo) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from validation.coinglass.reference import FloatArray, IntArray, Reference, Time
 from validation.coinglass.times import column_times, instants_of
 
 WEST, EAST = -12, 14
-"""Hours between which clocks differ from UTC; quarter hours of them are tried."""
+"""Hours between which the world's clocks differ from UTC."""
 QUARTER = 900_000
 LENGTHS = (1, 3, 5, 15, 30, 60, 120, 240, 360, 480, 720, 1440)
 FEWEST_CANDLES = 50
@@ -157,20 +157,17 @@ def _drawn_length(labels: Sequence[TimeLabel], zone: tzinfo) -> int:
 
 
 def _distinct(labels: Sequence[TimeLabel]) -> Iterator[tuple[str, tzinfo]]:
-    """Offsets from UTC, then the zones whose clocks change within the labels, each kind once."""
+    """The zones that give the labels different instants, each kind once: as an offset from UTC
+    where the clocks do not change within the labels."""
     seen = set()
-    quarters = range(WEST * 4, EAST * 4 + 1)
-    fixed = [timezone(timedelta(minutes=15 * quarter)) for quarter in quarters]
-    for zone in fixed:
-        seen.add(instants_of(labels, zone))
-        yield _offset_name(zone), zone
-    rest = sorted(available_timezones() - set(WELL_KNOWN))
-    for name in (*WELL_KNOWN, *rest):
-        instants = instants_of(labels, ZoneInfo(name))
-        if instants not in seen:
-            seen.add(instants)
-            yield name, ZoneInfo(name)
-
-
-def _offset_name(zone: timezone) -> str:
-    return str(zone)
+    for name in (*WELL_KNOWN, *sorted(available_timezones() - set(WELL_KNOWN))):
+        zone: tzinfo = ZoneInfo(name)
+        instants = instants_of(labels, zone)
+        if instants in seen:
+            continue
+        seen.add(instants)
+        offsets = {label.at.replace(tzinfo=zone).utcoffset() for label in labels}
+        if len(offsets) == 1 and (offset := offsets.pop()) is not None:
+            zone = timezone(offset)
+            name = str(zone)
+        yield name, zone
