@@ -172,6 +172,7 @@ CELERY_TASK_ROUTES = {
     "ingestion.sync_archive": {"queue": "live"},
     "ingestion.check_checksums": {"queue": "live"},
     "validation.execute": {"queue": "validation"},
+    "validation.measure_amounts": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
     "validation.make_again_after_loading": {"queue": "live"},
@@ -211,6 +212,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "validation.make_again_after_loading",
         "schedule": 30,
     },
+    "measure-amounts": {"task": "validation.measure_amounts", "schedule": crontab("40", "3")},
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},
 }
 

@@ -3,7 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
+from ingestion.models import Symbol
 from validation import inbox, runs
+from validation.liquidated import liquidated
 
 
 def send(run_id: int) -> None:
@@ -32,3 +34,9 @@ def hand_out_again() -> None:
 def make_again_after_loading() -> None:
     for run in runs.make_again_after_loading():
         execute.delay(run.pk)
+
+
+@shared_task(name="validation.measure_amounts")
+def measure_amounts() -> None:
+    for symbol in Symbol.objects.filter(enabled=True):
+        liquidated(symbol)

@@ -22,6 +22,7 @@ from liqheat_project.lib.run_admin import STATE_COLOURS, RunAdmin
 from liqheat_project.lib.runs import AbstractRun, RunState
 from validation import drawing, missing_days, references, runs, tasks
 from validation.admin.figures import figure_rows
+from validation.admin.truth import distance_rows, truth_rows
 from validation.coinglass import Unreadable
 from validation.diagnosis import diagnose
 from validation.forms import AskCoinglassForm, ReferenceForm, known_time_zone
@@ -105,6 +106,8 @@ class ValidationRunAdmin(RunAdmin):
             "time_zones": sorted(available_timezones()) if run.needs_time_zone else (),
             "has_maps": drawing.path_of(run).is_file(),
             "rows": figure_rows(run.figures),
+            "truth": truth_rows(run.figures),
+            "by_distance": distance_rows(run.figures),
             "tolerance": f"{run.figures.get('tolerance', 0):.1%}",
             "diagnosis": diagnose(run),
         }
