@@ -7,7 +7,6 @@ from typing import Any, cast
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max, Q
-from django.utils import timezone
 
 from ingestion import lease
 from ingestion.errors import BadRequest
@@ -26,6 +25,7 @@ from ingestion.sources.files import (
     Dataset,
     plan_files,
 )
+from liqheat_project.lib import clock
 from liqheat_project.lib.runs import ENDED_STATES, RunState
 
 DATASET_CHOICES = tuple(
@@ -160,7 +160,7 @@ def retry_failed(job: IngestionJob) -> list[int]:
 def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
     """Take the unfinished chunks away from their workers; returns how many there were."""
     _locked(job)
-    now = timezone.now()
+    now = clock.now()
     count = job.chunks.exclude(state__in=ENDED_CHUNK_STATES).update(
         state=ChunkState.CANCELLED, reason=reason, lease_token=None, finished_at=now
     )
@@ -173,7 +173,7 @@ def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
 @transaction.atomic
 def settle(job: IngestionJob) -> bool:
     """Bring the job's state in line with its chunks; True when this ended the job."""
-    job, now = _locked(job), timezone.now()
+    job, now = _locked(job), clock.now()
     counts = dict(job.chunks.values_list("state").annotate(Count("pk")).order_by())
     ended = sum(counts.get(state, 0) for state in ENDED_CHUNK_STATES)
     had_ended = job.has_ended

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion.errors import LeaseLost
+from ingestion.errors import LeaseLost, OutcomeUnknown
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.parse import ParsedFile, copy_to_parquet
 from ingestion.lake.schema import LEDGER, QUARANTINE, MarketTable
@@ -56,6 +56,8 @@ def replace_files(
                         [str(staged)],
                     )
                     _record(cursor, loads, now)
+    except OutcomeUnknown:
+        raise  # the file may be part of the lake; if it is not, maintenance deletes it
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
