@@ -5,10 +5,6 @@ state of the data before it. When one of them changes, the name is another; the 
 the new one is written.
 """
 
-import logging
-import os
-import uuid
-import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +20,9 @@ from heatmap.history import (
     engine_candles,
     load_arrays,
     load_open_interest,
-    load_trades,
 )
-
-logger = logging.getLogger(__name__)
+from heatmap.kept_files import read_kept, write_kept
+from heatmap.trades import load_trades
 
 
 def book_before(
@@ -48,7 +43,7 @@ def book_before(
     at, book = history.start, Book()
     missing: list[int] = []
     for month in reversed(months):
-        found = _read(_path(history, fingerprint, month)) if keep else None
+        found = read_kept(_path(history, fingerprint, month), _load) if keep else None
         if found is not None:
             at, book = month, found
             break
@@ -97,29 +92,10 @@ def _path(history: History, fingerprint: str, month: int) -> Path:
     return Path(folder / f"{name}-{history.version_until(month)}.npz")
 
 
-def _read(path: Path) -> Book | None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Book.from_arrays(dict(arrays))
-    except FileNotFoundError:
-        return None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        logger.warning("%s can't be read and is computed again: %s", path, error)
-        return None
+def _load(path: Path) -> Book:
+    with np.load(path, allow_pickle=False) as arrays:
+        return Book.from_arrays(dict(arrays))
 
 
 def _write(path: Path, book: Book) -> None:
-    """In one step: a reader sees all of the file or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **book.to_arrays())  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    except OSError as error:
-        logger.warning("%s can't be kept: %s", path, error)
-        temporary.unlink(missing_ok=True)
-        return
-    for outdated in path.parent.glob(f"{path.stem.rpartition('-')[0]}-*.npz"):
-        if outdated != path:
-            outdated.unlink(missing_ok=True)
+    write_kept(path, lambda file: np.savez(file, **book.to_arrays()))  # type: ignore[arg-type]

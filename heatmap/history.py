@@ -13,7 +13,7 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 
-from heatmap.engine import Book, Candles, ModelParameters, OpenInterest, TradedPrices
+from heatmap.engine import Candles, OpenInterest
 from ingestion.lake import read
 from ingestion.lake.read import INTERVAL_MS, CandleDay
 
@@ -33,14 +33,22 @@ class Stretch(NamedTuple):
         return INTERVAL_MS[self.interval]
 
 
+class TradedFile(NamedTuple):
+    """A loaded file of trades: the range [start, end) that it covers (ms), and its state."""
+
+    start: int
+    end: int
+    digest: str
+
+
 @dataclass(frozen=True)
 class History:
     """The data loaded for a symbol, in one state of the lake.
 
     `snapshot` numbers the state of the whole lake, `version` names that of this symbol's rows: it
     changes with any commit that touches them and with no other. `start` is the open of the first
-    candle, `end` the end of the newest (ms; 0 without candles). `traded` are the ranges of the
-    loaded files of trades (ms, half-open). `marks` say from which instant on what was loaded.
+    candle, `end` the end of the newest (ms; 0 without candles). `traded` are the loaded
+    files of trades. `marks` say from which instant on what was loaded.
     """
 
     symbol: str
@@ -50,7 +58,7 @@ class History:
     start: int
     end: int
     has_mark_price: bool
-    traded: tuple[tuple[int, int], ...]
+    traded: tuple[TradedFile, ...]
     marks: tuple[tuple[int, str], ...]
 
     def version_until(self, instant: int) -> str:
@@ -62,8 +70,13 @@ class History:
 
     def traded_share(self, start: int, end: int) -> float:
         """The share of [start, end) (ms) for which trades are loaded, 0 to 1."""
-        there = sum(max(min(until, end) - max(since, start), 0) for since, until in self.traded)
+        there = sum(max(min(file.end, end) - max(file.start, start), 0) for file in self.traded)
         return there / (end - start) if start < end else 0.0
+
+    def trades_version(self, day: int) -> str | None:
+        """Names the state of the trades of the UTC day that begins at `day` (ms); None without."""
+        of_day = [file for file in self.traded if file.start < day + DAY_MS and day < file.end]
+        return _digest(*of_day) if of_day else None
 
     def within(self, start: int, end: int) -> list[Stretch]:
         """The stretches that touch [start, end), clipped to it."""
@@ -98,7 +111,9 @@ def history_of(
         end=stretches[-1].end if stretches else 0,
         has_mark_price=any(file.dataset == "markPriceKlines" for file in files),
         traded=tuple(
-            (_milliseconds(file.range_start), _milliseconds(file.range_end))
+            TradedFile(
+                _milliseconds(file.range_start), _milliseconds(file.range_end), _digest(file)
+            )
             for file in files
             if file.dataset == "aggTrades" and file.rows
         ),
@@ -157,33 +172,6 @@ def load_open_interest(
     """The figures valid from `start` to `end`, both included (ms)."""
     figures = read.open_interest(cursor, symbol, start, end + 1)
     return OpenInterest(figures["time"], figures["contracts"])
-
-
-def load_trades(
-    cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    parameters: ModelParameters,
-    book: Book,
-    start: int,
-    end: int,
-) -> TradedPrices | None:
-    """The traded prices in [start, end) (ms) by candle; None where `parameters` don't ask for them.
-
-    From the book's last figure on where it is older: its next entries open at the prices since.
-    """
-    if not parameters.spread_entries or not history.traded:
-        return None
-    if np.isfinite(book.open_interest):
-        start = min(start, book.pending_since)
-    parts = [
-        read.traded_prices(cursor, history.symbol, stretch.interval_ms, stretch.start, stretch.end)
-        for stretch in history.within(start, end)
-    ]
-    if not parts:
-        return None
-    return TradedPrices(
-        **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    )
 
 
 def _digest(*parts: object) -> str:

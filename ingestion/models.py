@@ -277,6 +277,7 @@ class SymbolEvent(models.Model):
         APPROVED = "approved", "Approved"
         APPROVAL_WITHDRAWN = "approval_withdrawn", "Approval withdrawn"
         POLICY_CHANGED = "policy_changed", "Approval policy changed"
+        CALIBRATED = "calibrated", "Calibration changed"
 
     symbol = models.CharField(
         max_length=30,

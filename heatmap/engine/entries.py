@@ -27,6 +27,8 @@ from heatmap.engine.parameters import LeverageWeights, ModelParameters
 CANDLES = PENDING.index("candles")
 HIGH, LOW, CLOSE = (PENDING.index(name) for name in ("high", "low", "close"))
 SUMS = len(PENDING_SUMS)
+TRADED_STEP = 0.0005
+"""Trades since one figure whose prices lie in one step of this (relative) are one entry."""
 RANGE_SHARES = np.array([0.15, 0.20, 0.30, 0.20, 0.15])
 """Shares of an interval's entries at the five prices of `prices_over_range`."""
 
@@ -224,14 +226,9 @@ def entries_of(
     count = len(changes.time)
     if not parameters.spread_entries:
         return Entries(np.arange(count + 1), np.arange(count), changes.price, np.ones(count))
-    first = last = np.zeros(count, np.int64)
-    traded = np.zeros(count, dtype=bool)
-    if trades is not None:
-        first = np.searchsorted(trades.time, changes.start, side="left")
-        last = np.searchsorted(trades.time, changes.time, side="left")
-        volume = np.append(0.0, np.cumsum(trades.volume))
-        traded = (volume[last] > volume[first]) & changes.placed
-    length = np.where(traded, last - first, len(RANGE_SHARES))
+    by_trade, traded_price, volume = _traded_prices(changes, trades)
+    traded = np.bincount(by_trade, minlength=count) > 0
+    length = np.where(traded, np.bincount(by_trade, minlength=count), len(RANGE_SHARES))
     offsets = np.append(0, np.cumsum(length))
     change = np.repeat(np.arange(count), length)
     price, share = np.empty(offsets[-1]), np.empty(offsets[-1])
@@ -239,12 +236,33 @@ def entries_of(
     five = prices_over_range(changes.low, changes.middle, changes.high)
     price[over_range] = five[~traded].ravel()
     share[over_range] = np.tile(RANGE_SHARES, int((~traded).sum()))
-    if trades is not None:
-        position = (first[change] + np.arange(offsets[-1]) - offsets[change])[traded[change]]
-        price[traded[change]] = trades.price[position]
-        share[traded[change]] = trades.volume[position]
+    price[~over_range], share[~over_range] = traded_price, volume
     share /= np.bincount(change, share, count)[change]
     return Entries(offsets, change, price, share)
+
+
+def _traded_prices(
+    changes: Changes, trades: TradedPrices | None
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The trades of placed changes, summed by step of price: change, mean price and volume, [N]."""
+    if trades is None:
+        return np.empty(0, np.int64), np.empty(0), np.empty(0)
+    first = np.searchsorted(trades.time, changes.start, side="left")
+    last = np.searchsorted(trades.time, changes.time, side="left")
+    length = np.where(changes.placed, np.maximum(last - first, 0), 0)
+    change = np.repeat(np.arange(len(length)), length)
+    position = np.arange(len(change)) + np.repeat(first - np.cumsum(length) + length, length)
+    known = trades.volume[position] > 0
+    change, position = change[known], position[known]
+    price, volume = trades.price[position], trades.volume[position]
+    step = np.floor(np.log(price) / np.log1p(TRADED_STEP)).astype(np.int64)
+    order = np.lexsort((step, change))
+    change, step, price, volume = (array[order] for array in (change, step, price, volume))
+    begins = np.ones(len(change), dtype=bool)
+    begins[1:] = (np.diff(change) != 0) | (np.diff(step) != 0)
+    group = np.cumsum(begins) - 1
+    summed = np.bincount(group, volume).astype(np.float64)
+    return change[begins], np.bincount(group, price * volume) / summed, summed
 
 
 def prices_over_range(low: FloatArray, middle: FloatArray, high: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from heatmap import history as histories
+from heatmap import trades
 from heatmap.api import markets
 from heatmap.api.explanation import MOST_COHORTS
 from heatmap.engine import Book, ModelParameters
@@ -170,21 +171,30 @@ def test_trades_are_summed_by_candle_and_step_of_price(traded):
     assert [len(values) for values in nothing.values()] == [0, 0, 0]
 
 
-def test_only_the_time_that_is_computed_is_read(traded, monkeypatch):
-    read_ranges = []
+def test_the_trades_of_a_day_are_read_once(traded, files, monkeypatch):
+    days_read = []
     original = read.traded_prices
 
     def traded_prices(cursor, symbol, period, start, end):
-        read_ranges.append((start, end))
+        days_read.append((start, end))
         return original(cursor, symbol, period, start, end)
 
-    monkeypatch.setattr(histories.read, "traded_prices", traded_prices)
+    monkeypatch.setattr(trades.read, "traded_prices", traded_prices)
     asked = {"start_time": "2024-11-01T09:00", "end_time": "2024-11-01T10:00", "interval": "5m"}
     answer(traded, **asked)
-    assert read_ranges == []
-    answer(traded, spread_entries="true", lookback="1h", **asked)
-    hour, midnight = 3_600_000, FIRST_MS + 86_400_000
-    assert read_ranges == [(midnight + 8 * hour - 300_000, midnight + 10 * hour)]
+    assert days_read == []
+    day, midnight = 86_400_000, FIRST_MS + 86_400_000
+    first = answer(traded, spread_entries="true", lookback="1h", **asked)["data"]
+    assert days_read == [(midnight, midnight + day)]
+    asked["end_time"] = "2024-11-02T10:00"
+    again = answer(traded, spread_entries="true", lookback="1h", **asked)["data"]
+    assert days_read == [(midnight, midnight + day)], "none are loaded of the second day"
+    assert again[: len(first)] == first
+    for _ in range(2):
+        load_files(files, SYMBOL, "aggTrades", end=FIRST)
+        markets.forget()
+        answer(traded, spread_entries="true", lookback="24h", **asked)
+    assert days_read[1:] == [(midnight - day, midnight)] * 2
 
 
 def test_a_book_gets_the_trades_since_its_last_figure(traded):
@@ -193,8 +203,8 @@ def test_a_book_gets_the_trades_since_its_last_figure(traded):
     asked = ModelParameters()
     with read.snapshot() as cursor:
         history = histories.history_of(cursor, SYMBOL)
-        trades = histories.load_trades(cursor, history, asked, book, start, start + 600_000)
-    assert {int(time) for time in trades.time} == {since + 300_000 * i for i in range(4)}
+        found = trades.load_trades(cursor, history, asked, book, start, start + 600_000)
+    assert {int(time) for time in found.time} == {since + 300_000 * i for i in range(4)}
 
 
 @pytest.mark.parametrize("path", [HEATMAP, MAP, EXPLAIN])

@@ -6,7 +6,7 @@ Shares nothing with the engine but the types of its input. docs/model.md states 
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal, getcontext
-from math import floor, isnan
+from math import floor, isnan, log, log1p
 
 from heatmap.engine import BracketTable, Candles, ModelParameters, OpenInterest, TradedPrices
 
@@ -204,17 +204,21 @@ class Market:
         """Prices with their shares: the one price, or spread over trades, else over the range."""
         if not self.parameters.spread_entries:
             return [(self.entry_price(), Decimal(1))]
-        traded = []
+        steps: dict[int, list[tuple[Decimal, Decimal]]] = defaultdict(list)
         if self.trades is not None:
             for at, price, volume in zip(
                 self.trades.time, self.trades.price, self.trades.volume, strict=True
             ):
-                if self.figure_time <= at < time:
-                    traded.append((exact(price), exact(volume)))
-        whole = sum(volume for _, volume in traded)
-        if not whole:
+                if self.figure_time <= at < time and volume > 0:
+                    steps[floor(log(price) / log1p(0.0005))].append((exact(price), exact(volume)))
+        if not steps:
             return list(zip(self.prices_over_range(), RANGE_SHARES, strict=True))
-        return [(price, volume / whole) for price, volume in traded]
+        values = [sum(price * volume for price, volume in step) for step in steps.values()]
+        volumes = [sum(volume for _, volume in step) for step in steps.values()]
+        return [
+            (value / volume, volume / sum(volumes))
+            for value, volume in zip(values, volumes, strict=True)
+        ]
 
     def prices_over_range(self) -> list[Decimal]:
         candles, since = self.candles, self.since_figure

@@ -37,6 +37,10 @@ INSTRUMENTS = {
 class MarketParameters:
     """The habits of a synthetic market; the defaults resemble BTCUSDT of 2026 at a smaller scale.
 
+    Positions are held for a lognormal time, by default 13 minutes to a week for nine of ten and
+    weeks for some. `stop_loss_share` of the traders leave at a stop, anywhere on the way from their
+    entry to their liquidation. `hedged_share` of them hold the opposite position at another venue:
+    they count in open interest and volume, use no leverage and are never liquidated.
     `takeover_share` of the contracts that a leaving trader gives up go to a new trader of the same
     side (open interest stays), the rest to leaving traders of the other side (it falls).
     `warm_up_days` pass before the first day of the archive, so that it begins, as a real one does,
@@ -47,15 +51,18 @@ class MarketParameters:
     """
 
     trades_per_day: int = 40_000
-    openings_per_day: float = 4_000
+    openings_per_day: float = 1_000
     leverage_weights: Mapping[int, float] = field(default_factory=lambda: DEFAULT_LEVERAGE_WEIGHTS)
     median_position_usdt: float = 20_000.0
     largest_position_usdt: float = 200_000.0
-    median_lifetime_hours: float = 24.0
-    takeover_share: float = 0.4
+    median_lifetime_hours: float = 6.0
+    lifetime_spread: float = 2.0
+    stop_loss_share: float = 0.7
+    hedged_share: float = 0.25
+    takeover_share: float = 0.85
     daily_volatility: float = 0.022
     jumps_per_day: float = 3.0
-    warm_up_days: int = 3
+    warm_up_days: int = 7
     maintenance_margin_rate: float = 0.004
 
     def __post_init__(self) -> None:
@@ -63,8 +70,9 @@ class MarketParameters:
             raise ValueError("trades_per_day and openings_per_day must be positive")
         if self.warm_up_days < 0:
             raise ValueError(f"warm_up_days must not be negative, got {self.warm_up_days}")
-        if not 0 <= self.takeover_share <= 1:
-            raise ValueError(f"takeover_share must lie in [0, 1], got {self.takeover_share}")
+        for name in ("takeover_share", "stop_loss_share", "hedged_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         highest = 1 / self.maintenance_margin_rate
         if not all(1 <= leverage < highest for leverage in self.leverage_weights):
             raise ValueError(f"every leverage must lie in [1, {highest:g})")

@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from heatmap.build import MODELS
 from heatmap.engine import (
+    COINGLASS_3,
     DEFAULT_LEVERAGE_WEIGHTS,
     Book,
     BracketTable,
     Candles,
-    ModelParameters,
     OpenInterest,
     checkpoints,
+    coinglass_book,
     default_bin_size,
 )
 from heatmap.engine.grid import bin_span
-from heatmap.engine.market import FloatArray
+from heatmap.engine.market import FloatArray, IntArray
 from validation.metrics import earth_movers_distance, rank_correlation
 from validation.synthetic.archive import aggregate_klines
 from validation.synthetic.market import FIVE_MINUTES, Market, truth_profile
@@ -35,12 +38,12 @@ BRACKETS = (
 )
 SHOWN_DISTANCE = 0.15
 SIDES = ("long", "short", "both")
+ONE_SIDED = "one-sided"
 
 Profiles = Mapping[str, FloatArray]
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """A profile against the truth.
 
     `rank_correlation`: Spearman's, -1 to 1, over the bins where either has something.
@@ -84,28 +87,25 @@ class Levels:
 def score_market(market: Market, instants: Sequence[int]) -> dict[str, dict[str, Score]]:
     """The mean scores at `instants` (ms, at whole 5 minutes): by model, then by side.
 
-    Models are "engine" and "one-sided", sides "long", "short" and "both" (their sum). Both models
-    see the same candles of 5 minutes and the same open interest, from the market's start. The
+    Models are those of the heatmap and "one-sided", sides "long", "short" and "both" (their sum).
+    All see the same candles of 5 minutes and the same open interest, from the market's start. The
     truth is every position opened since then: nobody can place older ones. Instants at which a
     model shows nothing on a side are left out of its mean; NaN where that are all.
     """
     candles = candles_of(market)
-    open_interest = OpenInterest(market.open_interest_time, market.open_interest)
     ascending = np.array(sorted(instants), dtype=np.int64)
-    books = checkpoints(Book(), candles, open_interest, BRACKETS, ModelParameters(), ascending)
-    found: dict[str, list[dict[str, Score]]] = {"engine": [], "one-sided": []}
-    for instant, book in zip(ascending.tolist(), books, strict=True):
+    books = {name: _books(market, candles, name, ascending) for name in MODELS}
+    found: dict[str, list[dict[str, Score]]] = {name: [] for name in (*MODELS, ONE_SIDED)}
+    for number, instant in enumerate(ascending.tolist()):
         seen = candles.slice(0, int(np.searchsorted(candles.end_time, instant, side="right")))
         price = float(seen.close[-1])
         bins = Bins.around(price, default_bin_size(price, 1 / market.instrument.ticks_per_usdt))
         truth = true_profiles(market, instant, bins)
-        engine = {
-            "long": bins.profile(book.longs.liquidation_price, book.longs.notional),
-            "short": bins.profile(book.shorts.liquidation_price, book.shorts.notional),
-        }
-        one_sided = one_sided_profiles(seen, market.open_interest[: len(seen.close) + 1], bins)
-        found["engine"].append(_scores(engine, truth, bins))
-        found["one-sided"].append(_scores(one_sided, truth, bins))
+        profiles = {name: _profiles(of_model[number], bins) for name, of_model in books.items()}
+        contracts = market.open_interest[: len(seen.close) + 1]
+        profiles[ONE_SIDED] = one_sided_profiles(seen, contracts, bins)
+        for name, shown in profiles.items():
+            found[name].append(_scores(shown, truth, bins))
     return {model: _means(scores) for model, scores in found.items()}
 
 
@@ -113,6 +113,21 @@ def score_instants(market: Market) -> list[int]:
     """The last instant of `market` and the two that halve and quarter the way to it."""
     length = (market.end - market.start) // FIVE_MINUTES
     return [market.start + length * part // 4 * FIVE_MINUTES for part in (2, 3, 4)]
+
+
+def _books(market: Market, candles: Candles, model: str, instants: IntArray) -> list[Book]:
+    if model == COINGLASS_3.name:
+        ends = np.searchsorted(candles.end_time, instants, side="right").tolist()
+        return [coinglass_book(candles.slice(0, end), COINGLASS_3) for end in ends]
+    open_interest = OpenInterest(market.open_interest_time, market.open_interest)
+    return list(checkpoints(Book(), candles, open_interest, BRACKETS, MODELS[model], instants))
+
+
+def _profiles(book: Book, bins: Bins) -> Profiles:
+    return {
+        "long": bins.profile(book.longs.liquidation_price, book.longs.notional),
+        "short": bins.profile(book.shorts.liquidation_price, book.shorts.notional),
+    }
 
 
 def true_profiles(market: Market, instant: int, bins: Bins) -> Profiles:

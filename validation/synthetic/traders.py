@@ -1,4 +1,5 @@
-"""Traders on a price path: they open in pairs, leave when their time is over, or are liquidated.
+"""Traders on a price path: they open in pairs, leave when their time is over or the price reaches
+their stop, or are liquidated.
 
 Contracts change hands in three ways, and longs equal shorts after each of them: a new long meets
 a new short; a leaver meets a new trader of the same side, who takes the contracts over; a leaver
@@ -19,6 +20,8 @@ from validation.synthetic.prices import HOUR, MINUTE, MINUTES_PER_DAY, PricePath
 
 LONG, SHORT = 1, -1
 STILL_OPEN = -1
+NO_STOP = 0.0
+UNLEVERED = 1
 
 
 @dataclass
@@ -88,9 +91,20 @@ class Crowd:
         weights /= weights.sum()
         leverages = np.array(list(parameters.leverage_weights))
         median_lifetime = np.log(parameters.median_lifetime_hours * HOUR)
-        leverage_rng, lifetime_rng, takeover_rng = rng.spawn(3)
+        leverage_rng, lifetime_rng, takeover_rng, stop_rng = rng.spawn(4)
+        hedged = parameters.hedged_share
+        leverages = np.append(leverages, UNLEVERED)
+        weights = np.append((1 - hedged) * weights, hedged)
         self._leverage = _endless(lambda n: leverage_rng.choice(leverages, n, p=weights))
-        self._lifetime = _endless(lambda n: lifetime_rng.lognormal(median_lifetime, 1.2, n))
+        self._lifetime = _endless(
+            lambda n: lifetime_rng.lognormal(median_lifetime, parameters.lifetime_spread, n)
+        )
+        # Where the stop lies on the way from the liquidation (0) to the entry (1).
+        self._stop = _endless(
+            lambda n: np.where(
+                stop_rng.random(n) < parameters.stop_loss_share, stop_rng.random(n), NO_STOP
+            )
+        )
         self._takeover = _endless(lambda n: takeover_rng.random(n) < parameters.takeover_share)
         self._maintenance_margin_rate = parameters.maintenance_margin_rate
         self._time = path.time.tolist()
@@ -99,15 +113,17 @@ class Crowd:
         self._ledger = Ledger(traded_lots=[0] * path.time.size)
         # Heaps of (key, position), most urgent first. What closes stays in them until it
         # comes to the top.
-        self._by_liquidation: dict[int, list[tuple[float, int]]] = {LONG: [], SHORT: []}
+        self._by_price: dict[int, list[tuple[float, int]]] = {LONG: [], SHORT: []}
         self._by_leaving: dict[int, list[tuple[float, int]]] = {LONG: [], SHORT: []}
 
     def trade_through(self, opening_lots: Mapping[int, Sequence[int]]) -> Ledger:
         """Walk the path to its end; `opening_lots` gives, by row, the lots of each pair opened."""
         for row, (time, price) in enumerate(zip(self._time, self._price, strict=True)):
-            for side, queue in self._by_liquidation.items():
+            for side, queue in self._by_price.items():
                 while queue and queue[0][0] <= -side * price:
-                    self._leave(heappop(queue)[1], row, liquidated=True)
+                    position = heappop(queue)[1]
+                    touched = side * price <= side * self._ledger.liquidation_price[position]
+                    self._leave(position, row, liquidated=touched)
             for queue in self._by_leaving.values():
                 while queue and queue[0][0] <= time:
                     self._leave(heappop(queue)[1], row, liquidated=False)
@@ -119,13 +135,13 @@ class Crowd:
 
     def _enter(self, side: int, lots: int, row: int) -> None:
         leverage = next(self._leverage)
-        liquidation_price = _liquidation_price(
-            self._price[row], side, leverage, self._maintenance_margin_rate
-        )
+        price = self._price[row]
+        liquidation_price = _liquidation_price(price, side, leverage, self._maintenance_margin_rate)
         position = self._ledger.add(self._traders, side, lots, leverage, liquidation_price, row)
         self._traders += 1
-        # The highest long and the lowest short are liquidated first.
-        heappush(self._by_liquidation[side], (-side * liquidation_price, position))
+        # The highest long and the lowest short leave first.
+        stop = liquidation_price + next(self._stop) * (price - liquidation_price)
+        heappush(self._by_price[side], (-side * stop, position))
         heappush(self._by_leaving[side], (self._time[row] + next(self._lifetime), position))
 
     def _leave(self, position: int, row: int, *, liquidated: bool) -> None:

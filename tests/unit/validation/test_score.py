@@ -7,6 +7,7 @@ from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters
 from validation.synthetic.prices import DAY
 from validation.synthetic.score import (
+    ONE_SIDED,
     SIDES,
     Bins,
     one_sided_profiles,
@@ -25,15 +26,16 @@ def market(request):
     return simulate_market("BTCUSDT", MONDAY, 3, request.param, SMALL)
 
 
-def test_the_engine_is_closer_to_the_truth_than_the_one_sided_model(market):
+def test_turnover_is_closer_to_the_truth_than_simpler_models(market):
     models = score_market(market, score_instants(market))
     for side in SIDES:
-        engine, one_sided = models["engine"][side], models["one-sided"][side]
-        assert engine.rank_correlation > 0.5, side
-        assert not engine.rank_correlation <= one_sided.rank_correlation, side
-    engine, one_sided = models["engine"]["both"], models["one-sided"]["both"]
-    assert engine.rank_correlation > one_sided.rank_correlation + 0.1
-    assert engine.earth_movers_distance < one_sided.earth_movers_distance / 2
+        turnover = models["turnover"][side].rank_correlation
+        assert turnover > 0.4, side
+        assert turnover > models["net-open-interest"][side].rank_correlation, side
+        assert not turnover <= models[ONE_SIDED][side].rank_correlation, side
+    turnover, one_sided = models["turnover"]["both"], models[ONE_SIDED]["both"]
+    assert turnover.rank_correlation > one_sided.rank_correlation + 0.1
+    assert turnover.earth_movers_distance < one_sided.earth_movers_distance / 2
 
 
 def test_the_truth_scores_best_and_a_shuffled_one_knows_nothing(market):

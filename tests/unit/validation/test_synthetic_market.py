@@ -11,7 +11,7 @@ from validation.synthetic.market import (
     truth_profile,
 )
 from validation.synthetic.parameters import MarketParameters
-from validation.synthetic.prices import DAY
+from validation.synthetic.prices import DAY, HOUR
 from validation.synthetic.traders import LONG, SHORT
 
 MONDAY = 20_458 * DAY  # 2026-01-05
@@ -148,11 +148,39 @@ def test_the_price_is_plausible(market):
 
 def test_leverages_follow_the_mix_and_positions_stay_in_the_first_bracket(market):
     positions = market.positions
-    assert set(np.unique(positions.leverage)) == {5, 10, 25, 50, 100}
-    assert (positions.contracts * positions.liquidation_price).max() <= 300_000
+    levered = positions.where(positions.leverage > 1)
+    assert (levered.contracts * levered.liquidation_price).max() <= 300_000
     one_row_each = np.unique(positions.trader, return_index=True)[1]
-    shares = np.mean(positions.leverage[one_row_each][:, None] == [5, 10, 25, 50, 100], axis=0)
-    assert shares == pytest.approx([0.15, 0.30, 0.25, 0.20, 0.10], abs=0.04)
+    shares = np.mean(positions.leverage[one_row_each][:, None] == [1, 5, 10, 25, 50, 100], axis=0)
+    expected = [0.25, 0.1125, 0.225, 0.1875, 0.15, 0.075]
+    assert shares == pytest.approx(expected, abs=0.04)
+    assert shares.sum() == pytest.approx(1)
+
+
+def test_positions_are_held_for_minutes_to_weeks(market):
+    closed = market.positions.where(market.positions.exit_time < NEVER)
+    held = closed.exit_time - closed.entry_time
+    assert np.median(held) < 6 * HOUR
+    assert np.quantile(held, 0.05) < HOUR
+    assert (market.end - market.open_positions(market.end).entry_time).max() > DAY
+
+
+def test_stops_spare_most_traders_their_liquidation():
+    liquidated = [
+        simulate_market("BTCUSDT", MONDAY, 1, 7, replace(SMALL, stop_loss_share=share))
+        .liquidations()
+        .side.size
+        for share in (0.0, 0.7)
+    ]
+    assert 0 < liquidated[1] < liquidated[0] / 2
+
+
+def test_several_times_the_open_interest_is_traded_a_day(market):
+    days = (market.end - market.start) / DAY
+    traded = market.trades.quantity.sum() / market.open_interest.mean() / days
+    opened = np.maximum(np.diff(market.open_interest), 0).sum() / market.open_interest.mean() / days
+    assert traded > 1.9
+    assert opened < traded / 4
 
 
 def test_the_profile_holds_every_open_contract_once_in_the_bin_of_its_price(market):

@@ -1,19 +1,21 @@
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 
+from heatmap.build import MODELS
 from validation.synthetic.market import simulate_market
 from validation.synthetic.parameters import INSTRUMENTS, MarketParameters
 from validation.synthetic.prices import DAY
-from validation.synthetic.score import SIDES, score_instants, score_market
+from validation.synthetic.score import ONE_SIDED, SIDES, score_instants, score_market
 
 START = 20_458 * DAY  # 2026-01-05
 
 
 class Command(BaseCommand):
-    help = "Score the engine and a one-sided model against the truth of synthetic markets."
+    help = "Score the models, and a simpler one-sided one, against the truth of synthetic markets."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -27,26 +29,28 @@ class Command(BaseCommand):
         if options["seeds"] < 1:
             raise CommandError("--seeds must be 1 or more")
         parameters = MarketParameters(trades_per_day=options["trades_per_day"])
+        models = (*MODELS, ONE_SIDED)
         for symbol in options["symbols"]:
             self.stdout.write(
-                f"{symbol}: rank correlation and earth mover's distance in % of price"
+                f"{symbol}: rank correlation and earth mover's distance in % of the price, both "
+                "sides together"
             )
-            self._write_row("seed", [f"{m} {s}" for m in ("engine", "1-sided") for s in SIDES])
-            rows = []
+            self._write_row("seed", models)
+            found = []
             for seed in range(1, options["seeds"] + 1):
                 try:
                     market = simulate_market(symbol, START, options["days"], seed, parameters)
                 except ValueError as error:
                     raise CommandError(str(error)) from error
-                models = score_market(market, score_instants(market))
-                scores = [models[m][side] for m in ("engine", "one-sided") for side in SIDES]
-                rows.append([(s.rank_correlation, s.earth_movers_distance) for s in scores])
-                self._write_row(str(seed), _cells(rows[-1]))
-            self._write_row("median", _cells(np.nanmedian(rows, axis=0).tolist()))
+                scores = score_market(market, score_instants(market))
+                found.append([[scores[model][side] for model in models] for side in SIDES])
+                self._write_row(str(seed), _cells(found[-1][SIDES.index("both")]))
+            for side, medians in zip(SIDES, np.nanmedian(found, axis=0), strict=True):
+                self._write_row(f"median, {side}", _cells(medians))
 
-    def _write_row(self, name: str, cells: list[str]) -> None:
-        self.stdout.write(f"| {name:6} | " + " | ".join(f"{cell:13}" for cell in cells) + " |")
+    def _write_row(self, name: str, cells: Iterable[str]) -> None:
+        self.stdout.write(f"| {name:13} | " + " | ".join(f"{cell:17}" for cell in cells) + " |")
 
 
-def _cells(pairs: Any) -> list[str]:
-    return [f"{correlation:+.2f}  {distance:.2f} %" for correlation, distance in pairs]
+def _cells(scores: Iterable[tuple[float, float]]) -> list[str]:
+    return [f"{correlation:+.2f}, {distance:.2f} %" for correlation, distance in scores]

@@ -167,6 +167,16 @@ def test_entries_spread_over_traded_prices_only_when_asked_for():
     assert levels(spread.long_density[0]) == {90: pytest.approx(270), 108: pytest.approx(108)}
 
 
+def test_trades_in_one_step_of_price_since_a_figure_are_one_entry():
+    trades = TradedPrices(
+        START + np.array([0, 1, 120_000]), np.array([100.02, 120.0, 100.04]), np.array([3.0, 4, 1])
+    )
+    model = replace(ONLY_10X, spread_entries=True)
+    longs = after([FLAT], {0: 10, FIVE_MINUTES: 18}, model=model, trades=trades).book.longs
+    assert longs.entry_price == pytest.approx([100.025, 120])
+    assert longs.quantity == pytest.approx([4, 4])
+
+
 def test_a_leverage_that_is_not_allowed_folds_into_the_highest_allowed():
     model = replace(
         NET_OPEN_INTEREST, position_notional=13_000_000
