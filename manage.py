@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,10 @@ if __name__ == "__main__":
         )
     try:
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         from ingestion.errors import IngestionError
         from liqheat_project.lib.complaints import sentence  # needs the settings

@@ -1,10 +1,12 @@
 """Brackets in the admin: looked at, edited with the same check as on import, uploaded."""
 
 from datetime import UTC, datetime, time
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -73,11 +75,23 @@ class BracketTableAdmin(ModelAdmin):
     readonly_fields = ["imported_at"]
     actions_list = ["import_file"]
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        brackets.record_change(form.instance, "edited" if change else "added", request.user)
+
+    def delete_model(self, request: HttpRequest, obj: BracketTable) -> None:
+        brackets.record_change(obj, "deleted", request.user)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[BracketTable]) -> None:
+        for table in queryset:
+            self.delete_model(request, table)
+
     @admin.display(description="brackets")
     def bracket_count(self, table: BracketTable) -> int:
         return table.brackets.count()
 
-    @action(description="Import file…", url_path="import", permissions=["add"])
+    @action(description="Import file…", url_path="import", permissions=["change"])
     def import_file(self, request: HttpRequest) -> HttpResponse:
         form = ImportForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
@@ -87,7 +101,7 @@ class BracketTableAdmin(ModelAdmin):
                 tables, remarks = brackets.read_file(
                     upload.read(brackets.MAX_FILE_BYTES + 1), midnight
                 )
-                count = brackets.store(tables, source=upload.name[:200])
+                count = brackets.store(tables, source=upload.name[:200], by=request.user)
             except brackets.BadBrackets as error:
                 form.add_error("file", str(error))
             else:

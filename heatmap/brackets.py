@@ -8,15 +8,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from django.db import transaction
 
 from heatmap import models
 from heatmap.engine import BracketTable, ModelParameters, model_fingerprint
+from ingestion import audit
+from ingestion.models import SymbolEvent
 
 MAX_FILE_BYTES = 20_000_000
 SYMBOL = re.compile(r"[A-Z0-9_]{2,30}")
+UNREADABLE = (
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    ArithmeticError,  # a number of 400 digits
+    RecursionError,
+)
+MOST = 1e20  # above every notional (USDT), and what stands for no limit
 CSV_COLUMNS = ("symbol", "notional_floor", "notional_cap", "mmr", "max_leverage", "cum")
 
 
@@ -87,9 +99,14 @@ def read_file(content: bytes, valid_from: datetime) -> tuple[list[DatedTable], l
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadBrackets(f"The file is no UTF-8 text: {error}.") from error
-    lines = _from_json(text) if text.lstrip()[:1] in ("[", "{") else _from_csv(text)
+    try:
+        lines = list(_from_json(text) if text.lstrip()[:1] in ("[", "{") else _from_csv(text))
+    except csv.Error as error:
+        raise BadBrackets(f"The file is no CSV: {error}.") from error
     tables: dict[tuple[str, datetime], list[list[Row]]] = {}
     for symbol, date, row in lines:
+        if not all(0 <= figure < MOST for figure in row):
+            raise BadBrackets(f"{symbol}: {row} holds what is no figure of a bracket.")
         runs = tables.setdefault((symbol, date or valid_from), [])
         if not runs or row[0] == 0:
             runs.append([])
@@ -110,17 +127,19 @@ def read_file(content: bytes, valid_from: datetime) -> tuple[list[DatedTable], l
 
 
 @transaction.atomic
-def store(tables: Sequence[DatedTable], source: str) -> int:
+def store(tables: Sequence[DatedTable], source: str, by: Any = None) -> int:
     """Keep the tables, in place of any of the same symbol and date; returns how many.
 
-    All or nothing: raises BadBrackets when one of them is unsound.
+    All or nothing: raises BadBrackets when one of them is unsound. The audit log says what came and
+    how many tables it replaced; `by` is a user, or None for the shell.
     """
     for table in tables:
         check(f"{table.symbol} from {table.valid_from:%Y-%m-%d}", table.valid_from, table.rows)
+    replaced = 0
     for table in tables:
-        models.BracketTable.objects.filter(
-            symbol=table.symbol, valid_from=table.valid_from
-        ).delete()
+        known = models.BracketTable.objects.filter(symbol=table.symbol, valid_from=table.valid_from)
+        replaced += known.count()
+        known.delete()
     parents = models.BracketTable.objects.bulk_create(
         models.BracketTable(symbol=table.symbol, valid_from=table.valid_from, source=source)
         for table in tables
@@ -140,7 +159,21 @@ def store(tables: Sequence[DatedTable], source: str) -> int:
         ),
         batch_size=1000,
     )
+    symbols = {table.symbol for table in tables}
+    audit.record(
+        SymbolEvent.Act.BRACKETS_CHANGED,
+        symbols.pop() if len(symbols) == 1 else "",
+        f"imported from {source}",
+        by,
+        {"tables": len(tables), "replaced": replaced},
+    )
     return len(tables)
+
+
+def record_change(table: models.BracketTable, what: str, by: Any) -> None:
+    """Write into the audit log what a person did to a table by hand."""
+    text = f"table from {table.valid_from:%Y-%m-%d} {what}"
+    audit.record(SymbolEvent.Act.BRACKETS_CHANGED, table.symbol, text, by)
 
 
 def check(name: str, valid_from: datetime, rows: Iterable[Row]) -> None:
@@ -191,7 +224,7 @@ def _from_csv(text: str) -> Iterator[tuple[str, datetime | None, Row]]:
             seen = datetime.fromisoformat(date).replace(tzinfo=UTC) if date else None
         except (TypeError, ValueError) as error:
             raise BadBrackets(f"Line {number}: {error}.") from error
-        yield line["symbol"], seen, (floor, cap, rate, leverage, cum)
+        yield line["symbol"] or "", seen, (floor, cap, rate, leverage, cum)
 
 
 def _from_json(text: str) -> Iterator[tuple[str, datetime | None, Row]]:
@@ -205,7 +238,14 @@ def _from_json(text: str) -> Iterator[tuple[str, datetime | None, Row]]:
                 )
                 row = floor, cap, float(one["maintMarginRatio"]), float(one["initialLeverage"]), cum
                 yield str(entry["symbol"]), None, row
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise BadBrackets(
             f"The file is not an answer of GET /fapi/v1/leverageBracket: {error!r}."
         ) from error

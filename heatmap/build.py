@@ -37,7 +37,7 @@ from heatmap.engine import (
     explain,
     liquidation_map,
 )
-from heatmap.engine.grid import bin_span, default_price_range
+from heatmap.engine.grid import bin_span, coarsest_needed, default_price_range
 from heatmap.history import (
     History,
     Stretch,
@@ -174,12 +174,16 @@ def build_heatmap(
     price_range = default_price_range(
         shown["low"], shown["high"], request.parameters.lowest_leverage
     )
+    if request.bin_size is None:  # a price that fell by far spans more than its last one needs
+        most_bins = LARGEST_GRID // len(columns.times)
+        bin_size = max(bin_size, coarsest_needed(*price_range, most_bins))
     _, bins = bin_span(price_range[0], price_range[1], bin_size)
     if bins * len(columns.times) > LARGEST_GRID:
         raise BadRequest(
-            "interval" if request.bin_size is None else "price_bin_size",
+            "price_bin_size",
             f"{len(columns.times):,} columns of {bins:,} price bins are more than "
-            f"{LARGEST_GRID:,} cells: ask for a coarser interval or price_bin_size",
+            f"{LARGEST_GRID:,} cells: ask for a coarser price_bin_size or interval, or leave "
+            "price_bin_size out",
         )
     shown_candles = candles.at_columns(shown, columns.times, step)
     if is_coinglass(request.parameters):

@@ -15,5 +15,6 @@ class IngestionConfig(AppConfig):
                 temporary_path=settings.VAR_DIR / "duckdb",
                 memory_limit_mb=settings.LAKE_MEMORY_LIMIT_MB,
                 threads=settings.LAKE_THREADS,
+                extensions_path=settings.DUCKDB_EXTENSIONS_DIR,
             )
         )

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max, Q
 
-from ingestion import lease
+from ingestion import audit, lease
 from ingestion.errors import BadRequest
 from ingestion.models import (
     ENDED_CHUNK_STATES,
@@ -16,6 +16,7 @@ from ingestion.models import (
     ChunkState,
     IngestionJob,
     Symbol,
+    SymbolEvent,
 )
 from ingestion.sources.files import (
     CANDLE_DATASETS,
@@ -40,6 +41,8 @@ DATASET_CHOICES = tuple(
 """What a job can load: `aggTrades`, `klines 1m`, …, `metrics` (open interest)."""
 
 MAX_THROTTLE_MS = 60_000
+
+Act = SymbolEvent.Act
 
 
 def parts_of(name: str) -> tuple[Dataset, str | None]:
@@ -111,6 +114,8 @@ def create_job(
     Chunk.objects.bulk_create(chunks, batch_size=500)
     IngestionJob.objects.filter(pk=job.pk).update(steps_total=len(chunks))
     job.refresh_from_db()
+    if not dry_run:
+        _record(Act.LOAD_ASKED, job, len(chunks), requested_by, "replaces days" if reload else "")
     return job
 
 
@@ -133,7 +138,7 @@ def run_again(job: IngestionJob, requested_by: Any = None) -> IngestionJob:
 
 
 @transaction.atomic
-def retry_failed(job: IngestionJob) -> list[int]:
+def retry_failed(job: IngestionJob, by: Any = None) -> list[int]:
     """Make the failed and cancelled chunks pending again; returns their ids, to be sent."""
     _locked(job)
     again = job.chunks.filter(state__in=[ChunkState.FAILED, ChunkState.CANCELLED])
@@ -153,11 +158,12 @@ def retry_failed(job: IngestionJob) -> list[int]:
             state=RunState.RUNNING, error="", started_at=None, finished_at=None
         )
         settle(job)
+        _record(Act.LOAD_RETRIED, job, len(ids), by)
     return ids
 
 
 @transaction.atomic
-def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
+def cancel(job: IngestionJob, reason: str = "cancelled", by: Any = None) -> int:
     """Take the unfinished chunks away from their workers; returns how many there were."""
     _locked(job)
     now = clock.now()
@@ -167,6 +173,7 @@ def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
     if not count:
         return 0
     settle(job)
+    _record(Act.LOAD_CANCELLED, job, count, by, reason)
     return count
 
 
@@ -239,6 +246,12 @@ def _forgotten_chunks(job: IngestionJob, now: datetime) -> set[int]:
     ids = set(forgotten.values_list("pk", flat=True))
     forgotten.update(retry_at=now + pause)
     return ids
+
+
+def _record(act: SymbolEvent.Act, job: IngestionJob, files: int, by: Any, remark: str = "") -> None:
+    text = f"job {job.pk}: {', '.join(job.datasets)}, {job.start_date} to {job.end_date}"
+    text = f"{text}; {remark}" if remark else text
+    audit.record(act, job.symbol.name, text, by, {"files": files})
 
 
 def _patience() -> timedelta:

@@ -278,6 +278,15 @@ class SymbolEvent(models.Model):
         APPROVAL_WITHDRAWN = "approval_withdrawn", "Approval withdrawn"
         POLICY_CHANGED = "policy_changed", "Approval policy changed"
         CALIBRATED = "calibrated", "Calibration changed"
+        LOAD_ASKED = "load_asked", "Load asked for"
+        LOAD_RETRIED = "load_retried", "Load retried"
+        LOAD_CANCELLED = "load_cancelled", "Load cancelled"
+        COMPARISON_ASKED = "comparison_asked", "Comparison asked for"
+        SYMBOL_EDITED = "symbol_edited", "Symbol added or edited"
+        BRACKETS_CHANGED = "brackets_changed", "Brackets changed"
+        LOGGED_IN = "logged_in", "Logged in"
+        LOGIN_FAILED = "login_failed", "Login failed"
+        LOCKED_OUT = "locked_out", "Locked out"
 
     symbol = models.CharField(
         max_length=30,

@@ -58,7 +58,7 @@ def roll_back(symbol: Symbol, days: lake.Days = lake.ALL_DAYS, by: Any = None) -
         set_enabled(symbol, False, by)
     unfinished = list(unfinished_jobs(symbol))
     for job in unfinished:
-        jobs.cancel(job, reason="the symbol was rolled back")
+        jobs.cancel(job, "the symbol was rolled back", by)
     # The row comes first: what a killed process has kept would have no name otherwise.
     made = RollBack.objects.create(
         symbol=symbol.name, first_day=days.first, last_day=days.last, by=by

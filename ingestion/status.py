@@ -21,6 +21,9 @@ from liqheat_project.lib.broker import redis_with_short_timeout
 from liqheat_project.lib.disk import FULL_BYTES, existing
 
 QUEUES = ("ingest", "live", "validation")
+CONDITIONS = ("failing", "late", "ok", "off")
+"""Of a collector, the worst one first."""
+NOT_WELL = ("failing", "late")
 LATE_AFTER = timedelta(minutes=5)
 SILENT_AFTER_SECONDS = 60.0
 DAY_MS = 86_400_000
@@ -71,7 +74,10 @@ class BrokerStatus:
 
 
 def condition(state: CollectorState, now: datetime) -> str:
-    """`ok`, `failing`, or `late` where the next run is long due and nothing was heard."""
+    """`ok`, `failing`, `late` where the next run is long due and nothing was heard, or `off` while
+    COLLECT is false."""
+    if not settings.COLLECT:
+        return "off"
     if state.errors_in_a_row:
         return "failing"
     if state.next_run is not None and now - state.next_run > LATE_AFTER:

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 
 from ingestion import lake
 from ingestion.models import CollectorState
-from ingestion.status import condition, unserved_queues
+from ingestion.status import CONDITIONS, NOT_WELL, condition, unserved_queues
 from liqheat_project.lib import heartbeats
 from liqheat_project.lib.broker import redis_with_short_timeout
 from liqheat_project.lib.disk import is_full
@@ -61,7 +61,7 @@ def health(request: HttpRequest) -> JsonResponse:
             checks = checks | {"database": "does not answer"}
     status = _overall(checks)
     conditions = [*upkeep.values(), *(one["status"] for one in collectors.values())]
-    if status == "ok" and any(condition != "ok" for condition in conditions):
+    if status == "ok" and any(condition not in ("ok", "off") for condition in conditions):
         status = "degraded"
     content = {"status": status, "checks": checks, "upkeep": upkeep, "collectors": collectors}
     return _answer(content)
@@ -87,10 +87,12 @@ def _collectors() -> dict[str, Any]:
         conditions = {state: condition(state, now) for state in of_collector}
         successes = [state.last_success for state in of_collector if state.last_success]
         found[collector] = {
-            "status": min(conditions.values(), key=["failing", "late", "ok"].index),
+            "status": min(conditions.values(), key=CONDITIONS.index),
             "last_success": max(successes).isoformat(timespec="seconds") if successes else None,
             "not_well": [
-                state.symbol for state, how in conditions.items() if how != "ok" and state.symbol
+                state.symbol
+                for state, how in conditions.items()
+                if how in NOT_WELL and state.symbol
             ],
         }
     return found

@@ -103,7 +103,7 @@ def _of_database() -> Iterator[Metric]:
     for one in CollectorState.objects.all():
         labels = [one.collector, one.symbol]
         errors.add_metric(labels, one.errors_in_a_row)
-        well.add_metric(labels, float(status.condition(one, now) == "ok"))
+        well.add_metric(labels, float(status.condition(one, now) not in status.NOT_WELL))
         if one.last_success:
             success.add_metric(labels, one.last_success.timestamp())
     yield from (errors, success, well)

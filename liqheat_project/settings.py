@@ -1,6 +1,7 @@
 """All settings. Every variable read here stands in .env.example with a line on what it is for."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from celery.schedules import crontab
@@ -9,6 +10,7 @@ from django.templatetags.static import static
 
 from liqheat_project.lib import postgres
 from liqheat_project.lib.env import Environment
+from liqheat_project.lib.private import close
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")))
@@ -26,9 +28,17 @@ HTTPS = env.flag("HTTPS", default=False)
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 
 VAR_DIR = env.folder("VAR_DIR", "var", BASE_DIR)
+# Every program reads the settings first: what it writes is its user's alone.
+os.umask(0o077)
+close(VAR_DIR)
 WEB_ADDRESS = env.address("WEB_ADDRESS", "127.0.0.1:8000")
 WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=64)
-WEB_THREADS = env.number("WEB_THREADS", 16, minimum=1, maximum=64)
+WEB_THREADS = env.number("WEB_THREADS", 16, minimum=2, maximum=64)
+WEB_MAX_REQUESTS = env.number("WEB_MAX_REQUESTS", 20_000, minimum=10)
+WEB_MEMORY_MB = env.number("WEB_MEMORY_MB", 1000, minimum=200)
+WEB_CONNECTIONS_OF_CLIENT = env.number("WEB_CONNECTIONS_OF_CLIENT", 64, minimum=4)
+# How many proxies stand in front: the client's address is what the outermost of them saw.
+PROXY_COUNT = env.number("PROXY_COUNT", 1 if HTTPS else 0, maximum=10)
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 FLOWER_ADDRESS = env.address("FLOWER_ADDRESS", "127.0.0.1:5555")
 FLOWER_BASIC_AUTH = env.text("FLOWER_BASIC_AUTH")
@@ -62,11 +72,21 @@ if EMBEDDED_BROKER:
     REDIS_URL = "redis://127.0.0.1:6399/0"
     if EMBEDDED_BROKER_FILE.is_file():
         REDIS_URL = EMBEDDED_BROKER_FILE.read_text().strip()
+# The cache is another server: what forgets by itself to stay small must not be the broker. Without
+# a CACHE_URL `manage.py up` starts one as it does the broker; other programs take the broker's.
+EMBEDDED_CACHE_FILE = VAR_DIR / "cache" / "url"
+CACHE_MEMORY_MB = env.number("CACHE_MEMORY_MB", 128, minimum=16, maximum=65_536)
+CACHE_URL = env.url("CACHE_URL", "", ("redis", "rediss", "unix"), blank=True)
+EMBEDDED_CACHE = not CACHE_URL
+if EMBEDDED_CACHE:
+    CACHE_URL = REDIS_URL
+    if EMBEDDED_CACHE_FILE.is_file():
+        CACHE_URL = EMBEDDED_CACHE_FILE.read_text().strip()
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL},
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL},
     "answers": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": CACHE_URL,
         "KEY_PREFIX": "answers",
         "TIMEOUT": 600,
         "OPTIONS": {"serializer": "liqheat_project.lib.cache.BytesSerializer"},
@@ -83,6 +103,9 @@ LAKE_CATALOG_URL = env.url(
 LAKE_DATA_PATH = env.folder("LAKE_DATA_PATH", f"{VAR_DIR}/lake/data", BASE_DIR)
 LAKE_MEMORY_LIMIT_MB = env.number("LAKE_MEMORY_LIMIT_MB", 256, minimum=100)
 LAKE_THREADS = env.number("LAKE_THREADS", 2, minimum=1, maximum=256)
+DUCKDB_EXTENSIONS_DIR = (
+    env.folder("DUCKDB_EXTENSIONS_DIR", "", BASE_DIR) if env.text("DUCKDB_EXTENSIONS_DIR") else None
+)
 LAKE_UNDO_DAYS = env.number("LAKE_UNDO_DAYS", 7, minimum=1, maximum=3650)
 LAKE_MAINTENANCE_SECONDS = env.number("LAKE_MAINTENANCE_SECONDS", 3600, minimum=10, maximum=86_400)
 
@@ -104,6 +127,7 @@ VALIDATION_DIR = env.folder("VALIDATION_DIR", "data/validation", BASE_DIR)
 VALIDATION_INBOX_DIR = env.folder("VALIDATION_INBOX_DIR", f"{VALIDATION_DIR}/inbox", BASE_DIR)
 VALIDATION_INBOX_TIME_ZONE = env.time_zone("VALIDATION_INBOX_TIME_ZONE", "")
 VALIDATION_MAX_PICTURE_MB = env.number("VALIDATION_MAX_PICTURE_MB", 10, minimum=1, maximum=100)
+LARGEST_UPLOAD_BYTES = (max(VALIDATION_MAX_PICTURE_MB, 20) + 1) * 1_000_000  # with its form
 VALIDATION_MAX_PICTURE_MEGAPIXELS = env.number(
     "VALIDATION_MAX_PICTURE_MEGAPIXELS", 10, minimum=1, maximum=100
 )
@@ -241,6 +265,7 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "liqheat_project",
     "ingestion",
     "heatmap",
@@ -256,6 +281,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "liqheat_project.login.LoginPlaces",
+    "axes.middleware.AxesMiddleware",  # the last one, which sees the refusal first
 ]
 LOGIN_REDIRECT_URL = "admin:index"  # the only pages that have a login
 ROOT_URLCONF = "liqheat_project.urls"
@@ -275,9 +302,29 @@ TEMPLATES = [
     },
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = env.number("LOGIN_FAILURES", 10, minimum=3, maximum=1000)
+AXES_COOLOFF_TIME = timedelta(
+    minutes=env.number("LOGIN_LOCK_MINUTES", 15, minimum=1, maximum=10_080)
+)
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]  # by name, anyone could lock out an admin
+AXES_CLIENT_IP_CALLABLE = "liqheat_project.login.client_address"
+AXES_LOCKOUT_CALLABLE = "liqheat_project.login.locked_out"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -328,13 +375,24 @@ CONTENT_SECURITY_POLICIES = {
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "liqheat_project.throttling.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_THROTTLE_CLASSES": ["liqheat_project.throttling.ClientThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of the heatmap
 }
+# Requests a minute that one client may send to the API; 0 does not count them.
+THROTTLES = {
+    "anonymous": env.number("THROTTLE_ANONYMOUS", 3000),
+    "session": env.number("THROTTLE_SESSION", 6000),
+    "api_key": env.number("THROTTLE_API_KEY", 30_000),
+}
+API_CLIENTS = env.named_secrets("API_KEYS", minimum=24)
 DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "heatmap.api.errors.ExceptionHandler"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "liqheat",
@@ -365,5 +423,10 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"httpx": {"level": "WARNING"}, "websockets": {"level": "WARNING"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "websockets": {"level": "WARNING"},
+        "axes": {"level": "ERROR"},  # login.py says the same
+        "waitress.queue": {"level": "ERROR"},
+    },
 }

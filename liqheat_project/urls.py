@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from liqheat_project.health import health, live, ready
 from liqheat_project.metrics import metrics
 
+handler404 = "liqheat_project.errors.not_found"
 urlpatterns = [
     path("", include("heatmap.urls")),
     path("", include("heatmap.api.urls")),

@@ -83,6 +83,7 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
         "ENV_FILE": os.devnull,
         "SECRET_KEY": "a key for the tests only, long enough for every check of Django",
         "VAR_DIR": str(folder),
+        "THROTTLE_ANONYMOUS": "0",  # the tests are one client that asks a lot
         "REDIS_URL": broker.url,
         "DATABASE_URL": f"sqlite:///{folder}/django.sqlite3",
         "TEST_DATABASE_NAME": f"{folder}/test.sqlite3",

@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from ingestion import audit
 from ingestion.errors import IngestionError
-from ingestion.models import Symbol
+from ingestion.models import Symbol, SymbolEvent
 from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.runs import ENDED_STATES, RunState
 from validation import approval, coinglass_api, drawing, journal, missing_days, references
@@ -44,7 +45,7 @@ def create(
         raise Unreadable(f"{file_name} is larger than the {most:,} bytes allowed.")
     if range and not parse_range(range):
         raise Unreadable(f"{range[:20]!r} is no range such as 24h or 2w.")
-    return ValidationRun.objects.create(
+    run = ValidationRun.objects.create(
         symbol=symbol,
         source=source,
         file_name=plain_name(file_name),
@@ -55,13 +56,14 @@ def create(
         steps_total=STEPS,
         requested_by=requested_by,
     )
+    return _recorded(run)
 
 
 def create_from_api(
     symbol: Symbol, model: int, range: str, requested_by: Any = None
 ) -> ValidationRun:
     """A run on what Coinglass's API will answer when the run begins."""
-    return ValidationRun.objects.create(
+    run = ValidationRun.objects.create(
         symbol=symbol,
         source=ValidationRun.Source.API,
         file_name=f"{symbol.name}_model{model}_{range}_{timezone.now():%Y-%m-%dT%H%M%S}.json",
@@ -70,6 +72,7 @@ def create_from_api(
         steps_total=STEPS,
         requested_by=requested_by,
     )
+    return _recorded(run)
 
 
 def create_refused(
@@ -85,7 +88,7 @@ def create_refused(
 
 def run_again(run: ValidationRun, requested_by: Any = None, time_zone: str = "") -> ValidationRun:
     """A new run on the same file, in another time zone where one is given."""
-    return ValidationRun.objects.create(
+    again = ValidationRun.objects.create(
         symbol=run.symbol,
         source=run.source,
         file_name=run.file_name,
@@ -96,6 +99,15 @@ def run_again(run: ValidationRun, requested_by: Any = None, time_zone: str = "")
         steps_total=STEPS,
         requested_by=requested_by,
     )
+    return _recorded(again)
+
+
+def _recorded(run: ValidationRun) -> ValidationRun:
+    """Its line in the audit log: what is compared decides on the symbol's approval."""
+    name = run.symbol.name if run.symbol else ""
+    text = f"run {run.pk}: {run.file_name}"
+    audit.record(SymbolEvent.Act.COMPARISON_ASKED, name, text, run.requested_by)
+    return run
 
 
 def make_again_after_loading() -> list[ValidationRun]:

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,16 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
+from liqheat_project.lib.clients import network_of
+from liqheat_project.lib.fair_queue import FairQueue, Full, FullForClient
+
 logger = logging.getLogger(__name__)
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
 CACHE_CONTROL = "public, max-age=1, must-revalidate"
 BUSY = "The server is computing as many answers as it can; ask again in a second."
+BUSY_WITH_YOURS = "The server is computing as many answers for you as it may; await one of them."
 AT_ONCE = 2
 LARGEST_KEPT = 8_000_000
 # At level 4 text loses a tenth of its size and costs 20 ms more; the planes, a quarter for 3 ms.
@@ -65,15 +68,15 @@ def answer(
     packed = _from_cache(key)
     found = "miss" if packed is None else "hit"
     if packed is None:
-        if not _slots.acquire(blocking=False):
-            return _busy()
         try:
-            with _computing:
+            with queue.turn(network_of(request.META.get("REMOTE_ADDR", ""))):
                 packed = _from_cache(key)  # whoever came first may have made it meanwhile
                 if packed is None:
                     key, packed = _made(content_type, compute)
-        finally:
-            _slots.release()
+        except FullForClient:
+            return _refusal(429, "client_error", "throttled", BUSY_WITH_YOURS)
+        except Full:
+            return _refusal(503, "server_error", "busy", BUSY)
     response = _response(request, key, content_type, packed)
     response["X-Cache"] = found
     return response
@@ -117,11 +120,9 @@ def _from_cache(key: str) -> bytes | None:
 
 # One thread of each web process stays free for what needs no computing. Of the others only some
 # compute at a time, since each takes up to a few hundred MB; the rest wait their turn.
-_slots = threading.BoundedSemaphore(max(settings.WEB_THREADS - 1, 1))
-_computing = threading.BoundedSemaphore(AT_ONCE)
+queue = FairQueue(places=max(settings.WEB_THREADS - 1, 1), at_once=AT_ONCE)
 
 
-def _busy() -> HttpResponse:
-    error = {"code": "busy", "detail": BUSY, "attr": None}
-    body = orjson.dumps({"type": "server_error", "errors": [error]})
-    return HttpResponse(body, status=503, content_type=JSON, headers={"Retry-After": "1"})
+def _refusal(status: int, kind: str, code: str, detail: str) -> HttpResponse:
+    body = orjson.dumps({"type": kind, "errors": [{"code": code, "detail": detail, "attr": None}]})
+    return HttpResponse(body, status=status, content_type=JSON, headers={"Retry-After": "1"})

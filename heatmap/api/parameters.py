@@ -1,5 +1,6 @@
 """What a request may ask for: one serializer per endpoint, every parameter bounded."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ LARGEST_LEVERAGE = 200
 MOST_TILT = 10
 MOST_TURNOVER = 0.98
 FORMATS = ("json", "grid", "packed")
+UNENCODED_PLUS = re.compile(r"(?a)\A(\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*) (\d\d(:?\d\d)?)\Z")
 LOOKBACK = r"\A(all|0|[1-9][0-9]{0,3}[hd])\Z"
 
 
@@ -53,12 +55,17 @@ class SymbolQuery(Query):
 
 
 class InstantField(serializers.DateTimeField):
-    """ISO 8601, naive means UTC; becomes ms since the epoch."""
+    """ISO 8601, naive means UTC; becomes ms since the epoch.
+
+    The plus of an offset that was not encoded comes as a space.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(default_timezone=UTC, **options)
 
     def to_internal_value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = UNENCODED_PLUS.sub(r"\1+\2", value)
         instant: datetime = super().to_internal_value(value)
         if not 2000 <= instant.year < 2100:
             raise serializers.ValidationError("The year must be from 2000 to 2099.")

@@ -22,7 +22,7 @@ from heatmap.api.answer_fields import (
     LiquidationMap,
     Symbols,
 )
-from heatmap.api.answers import BINARY, BUSY, JSON
+from heatmap.api.answers import BINARY, BUSY, BUSY_WITH_YOURS, JSON
 from heatmap.api.bodies import MOST_LEVELS
 from heatmap.api.packed import LAYOUT
 from heatmap.api.parameters import (
@@ -75,6 +75,21 @@ ERRORS: dict[Any, Any] = {
         "client_error",
         code="not_found",
         detail="BNBUSDT is disabled. Enabled symbols: BTCUSDT, ETHUSDT.",
+        attr=None,
+    ),
+    (401, JSON): _error(
+        "The header X-API-Key holds no key that is known here. Without the header none is needed.",
+        "client_error",
+        code="authentication_failed",
+        detail="X-API-Key is not one of API_KEYS.",
+        attr=None,
+    ),
+    (429, JSON): _error(
+        "This client has asked too often, or waits for too many answers already; ask again after "
+        "`Retry-After` seconds.",
+        "client_error",
+        code="throttled",
+        detail=BUSY_WITH_YOURS,
         attr=None,
     ),
     (503, JSON): _error(

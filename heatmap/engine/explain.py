@@ -36,13 +36,14 @@ def explain(book: Book, side: int, price: float, bin_size: float) -> Explanation
     inside = bin_index(cohorts.liquidation_price, bin_size) == bin_index(price, bin_size)
     order = np.flatnonzero(inside)
     order = order[np.argsort(-cohorts.notional[order], kind="stable")]
-    notional = cohorts.notional[order]
+    notional, contracts = cohorts.notional[order], cohorts.quantity[order]
+    weight = notional if notional.any() else contracts  # at a price of 0 all are worth nothing
     return Explanation(
         entry_time=cohorts.entry_time[order],
         entry_price=cohorts.entry_price[order],
         leverage=cohorts.leverage[order],
         liquidation_price=cohorts.liquidation_price[order],
-        contracts=cohorts.quantity[order],
+        contracts=contracts,
         notional=notional,
-        share=notional / notional.sum() if len(order) else notional,
+        share=weight / weight.sum() if len(order) else weight,
     )

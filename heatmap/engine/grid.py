@@ -31,6 +31,14 @@ def default_bin_size(price: float, tick_size: float) -> float:
     return max(max(step for step in steps if step <= largest), tick_size)
 
 
+def coarsest_needed(low: float, high: float, most_bins: int) -> float:
+    """The smallest 1-2-5 step (USDT) that holds [low, high] in at most `most_bins`, 3 or more."""
+    size = (high - low) / (most_bins - 2)  # both ends may lie in the middle of a bin
+    exponent = math.floor(math.log10(size))
+    steps = [float(f"{digit}e{power}") for power in (exponent, exponent + 1) for digit in (1, 2, 5)]
+    return min(step for step in steps if step >= size)
+
+
 def default_price_range(
     lows: FloatArray, highs: FloatArray, lowest_leverage: float
 ) -> tuple[float, float]:

@@ -125,7 +125,7 @@ class IngestionJobAdmin(RunAdmin):
     def retry_failed_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._job_to_act_on(request, object_id)
         with transaction.atomic():
-            chunk_ids = jobs.retry_failed(job)
+            chunk_ids = jobs.retry_failed(job, request.user)
             files = counted(len(chunk_ids), "file")
             self.log_change(request, job, f"Retried {files}.")
         hand_out(request, chunk_ids)
@@ -136,7 +136,8 @@ class IngestionJobAdmin(RunAdmin):
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._job_to_act_on(request, object_id)
         with transaction.atomic():
-            files = counted(jobs.cancel(job, reason=f"cancelled by {request.user}"), "file")
+            reason = f"cancelled by {request.user}"
+            files = counted(jobs.cancel(job, reason, request.user), "file")
             self.log_change(request, job, f"Cancelled {files}.")
         messages.success(request, f"Cancelled {files}; what is loaded stays.")
         return self._back_to(job)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
-from ingestion import availability, jobs, lake
+from ingestion import audit, availability, jobs, lake
 from ingestion.admin.calendar import CalendarPages
 from ingestion.admin.common import ROLL_BACK, counted, errors_shown, go_to, hand_out, require
 from ingestion.admin.days import Cell, Grid, grid
@@ -80,6 +80,18 @@ class SymbolAdmin(CalendarPages):
             or self.has_load_data_permission(request)
             or self.has_roll_back_permission(request)
         )
+
+    def save_model(self, request: HttpRequest, obj: Symbol, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        _record_edit(obj, form.changed_data, request.user)
+
+    def delete_model(self, request: HttpRequest, obj: Symbol) -> None:
+        audit.record(SymbolEvent.Act.SYMBOL_EDITED, obj.name, "deleted", request.user)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Symbol]) -> None:
+        for symbol in queryset:
+            self.delete_model(request, symbol)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Symbol | None = None
@@ -260,6 +272,13 @@ class SymbolAdmin(CalendarPages):
             )
         messages.success(request, f"{len(created)} jobs load {files}.")
         return HttpResponseRedirect(reverse("admin:ingestion_ingestionjob_changelist"))
+
+
+def _record_edit(symbol: Symbol, fields: Sequence[str], by: Any) -> None:
+    """Write down the values of these fields, with which answers about the symbol may change."""
+    values = ", ".join(f"{name} {getattr(symbol, name)}" for name in fields if name != "name")
+    if values:
+        audit.record(SymbolEvent.Act.SYMBOL_EDITED, symbol.name, values, by)
 
 
 def _with_usual_values(given: QueryDict) -> QueryDict:

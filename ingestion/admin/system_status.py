@@ -28,7 +28,7 @@ from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 5
-COLOURS = {"ok": "success", "late": "warning", "failing": "danger"}
+COLOURS = {"ok": "success", "late": "warning", "failing": "danger", "off": "info"}
 FRAGMENTS = ("parts", "collectors", "symbols")
 
 

@@ -8,7 +8,7 @@ from ingestion.collectors import state
 from ingestion.collectors.exchange import open_exchange
 from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.models import CollectorState
-from ingestion.sources.rest import Contract
+from ingestion.sources.rest import UNREADABLE, Contract
 
 COLLECTOR = CollectorState.Collector.CONTRACTS
 TRADING = "TRADING"
@@ -42,6 +42,11 @@ def reasons(symbols: Iterable[str], listed: Mapping[str, Contract]) -> dict[str,
             found[symbol] = (
                 f"{symbol}: the exchange does not list it. It was delisted, or goes on under "
                 "another name, as MATICUSDT does as POLUSDT. Disable it; its data stays."
+            )
+        elif contract.status == UNREADABLE:
+            found[symbol] = (
+                f"{symbol}: the exchange describes it in a form that is not known here; the log of "
+                "the worker for the queue live has it."
             )
         elif contract.status != TRADING:
             found[symbol] = (

@@ -41,7 +41,8 @@ class LakeConfig:
 
     `catalog_url` is `sqlite:///abs/path` or `postgresql://…`; `data_path` the folder of the Parquet
     files; `temporary_path` takes, in a folder for each DuckDB, what it spills above
-    `memory_limit_mb`.
+    `memory_limit_mb`; `extensions_path` holds DuckDB's extensions where the wheels do not fit its
+    version.
     """
 
     catalog_url: str
@@ -49,6 +50,7 @@ class LakeConfig:
     temporary_path: Path
     memory_limit_mb: int = 256
     threads: int = 2
+    extensions_path: Path | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -164,7 +166,7 @@ def new_database(config: LakeConfig, read_only: bool) -> duckdb.DuckDBPyConnecti
     )
     database.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
     for name in ("ducklake", "sqlite_scanner" if config.is_sqlite else "postgres_scanner"):
-        database.execute(f"LOAD {_quoted(str(_extension_file(name)))}")
+        database.execute(f"LOAD {_quoted(str(_extension_file(name, config)))}")
     database.execute("SET ducklake_max_retry_count = 100")
     return database
 
@@ -317,7 +319,15 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _extension_file(name: str) -> Path:
+def _extension_file(name: str, config: LakeConfig) -> Path:
+    if config.extensions_path is not None:
+        file = config.extensions_path / f"{name}.duckdb_extension"
+        if not file.is_file():
+            raise RuntimeError(
+                f"{file} is missing: DUCKDB_EXTENSIONS_DIR must hold the extensions of DuckDB "
+                f"{duckdb.__version__}"
+            )
+        return file
     spec = find_spec(f"duckdb_extension_{name}")
     folders = spec.submodule_search_locations if spec else None
     found = sorted(Path(folders[0]).glob("extensions/*/*.duckdb_extension")) if folders else []

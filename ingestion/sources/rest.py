@@ -5,6 +5,7 @@ clients/derivatives_trading_usds_futures). Every request passes the governor, wh
 workers together within the exchange's limits.
 """
 
+import logging
 import math
 import re
 import time
@@ -70,9 +71,14 @@ class Candle:
     taker_buy_quote_volume: float
 
 
+UNREADABLE = "UNREADABLE"
+
+logger = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True)
 class Contract:
-    """A contract that the exchange lists; `status` is TRADING, SETTLING and so on."""
+    """A contract that the exchange lists; `status` is TRADING, SETTLING …, or UNREADABLE."""
 
     symbol: str
     tick_size: Decimal
@@ -139,10 +145,11 @@ class FuturesExchange(HttpSource):
             return candles
 
     def contracts(self) -> dict[str, Contract]:
-        """The contracts that the exchange lists, by symbol."""
+        """The contracts that the exchange lists, by symbol. One that is described in another form
+        than it should be has the status UNREADABLE; all others are there none the less."""
         answer = self._get("/fapi/v1/exchangeInfo", 1)
         with _understood("contracts"):
-            listed = [_contract(entry) for entry in answer["symbols"]]
+            listed = [_contract_or_unreadable(entry) for entry in answer["symbols"]]
         return {contract.symbol: contract for contract in listed}
 
     def _get(self, path: str, weight: int, **parameters: str | int) -> Any:
@@ -249,6 +256,15 @@ def _contract(entry: dict[str, Any]) -> Contract:
         entry["status"],
         entry["contractType"],
     )
+
+
+def _contract_or_unreadable(entry: dict[str, Any]) -> Contract:
+    try:
+        return _contract(entry)
+    except (LookupError, TypeError, ValueError, InvalidOperation) as error:
+        logger.warning("A contract of the exchange can't be read (%r): %.200r", error, entry)
+        name = entry.get("symbol") if isinstance(entry, dict) else None
+        return Contract(str(name), Decimal(0), UNREADABLE, "")
 
 
 def _number(text: str) -> float:

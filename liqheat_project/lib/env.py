@@ -44,6 +44,18 @@ class Environment:
         """A list written with commas."""
         return [item.strip() for item in self.text(name, default).split(",") if item.strip()]
 
+    def named_secrets(self, name: str, minimum: int) -> dict[str, str]:
+        """`name:secret` pairs written with commas; secrets of `minimum` characters or more."""
+        found = {}
+        for item in self.items(name):
+            owner, _, secret = item.partition(":")
+            if not owner or len(secret) < minimum:
+                raise ImproperlyConfigured(
+                    f"{name} must be name:key pairs with keys of {minimum} characters or more."
+                )
+            found[owner] = secret
+        return found
+
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = self.text(name, default)
         if value not in choices:

@@ -152,6 +152,13 @@ def test_a_collector_that_is_long_due_is_late(get):
     assert answer["collectors"]["open_interest"]["status"] == "late"
 
 
+def test_collectors_that_are_turned_off_are_neither_well_nor_failing(get, settings):
+    state.succeeded(OPEN_INTEREST, next_run=timezone.now() - timedelta(hours=6))
+    settings.COLLECT = False
+    answer = get("/health").json()
+    assert (answer["status"], answer["collectors"]["open_interest"]["status"]) == ("ok", "off")
+
+
 def test_ready_asks_the_parts_only(get):
     state.failed(OPEN_INTEREST, "closed")
     response = get("/health/ready")

@@ -1,16 +1,22 @@
 import gzip
 import json
 import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pytest
+from django.test import Client
 
 from heatmap.api import markets
 from heatmap.models import Bracket, BracketTable
 from ingestion.models import Symbol
+from liqheat_project.lib.fair_queue import FairQueue
 from tests.support.market import FIRST, load_files, reason, register
+from tests.support.services import wait_until
 
 PATH = "/liquidations/heatmap-timeseries"
 RUNBOOK_RANGE = {
@@ -376,17 +382,46 @@ def test_without_its_cache_the_api_answers_all_the_same(api, settings):
         assert response["X-Cache"] == "miss"
 
 
-def test_when_every_slot_is_taken_the_server_says_that_it_is_busy(api):
+@contextmanager
+def held(queue: FairQueue, clients: list[str]) -> Iterator[threading.Event]:
+    """A place in the queue for each of the clients, until the event is set or the block ends."""
+    let_go = threading.Event()
+
+    def wait(client: str) -> None:
+        with queue.turn(client):
+            let_go.wait(60)
+
+    threads = [threading.Thread(target=wait, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: queue.held == len(clients), 10, "the places to be taken")
+    try:
+        yield let_go
+    finally:
+        let_go.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_client_waits_for_half_of_the_places_at_most_and_then_others_are_answered(api):
     from heatmap.api import answers
 
-    taken = 0
-    while answers._slots.acquire(blocking=False):
-        taken += 1
-    try:
+    places = ["127.0.0.1"] * answers.queue.places_of_client
+    with held(answers.queue, places) as let_go:
+        response = api(PATH, symbol="ETHUSDT")
+        assert reason(response, 429, None) == answers.BUSY_WITH_YOURS
+        assert response["Retry-After"] == "1"
+        threading.Timer(0.5, let_go.set).start()  # the other one waits for its turn, not a place
+        elsewhere = Client(REMOTE_ADDR="10.0.0.2")
+        assert elsewhere.get(PATH, {"symbol": "ETHUSDT"}).status_code == 200
+
+
+def test_when_every_place_is_taken_the_server_says_that_it_is_busy(api, settings):
+    from heatmap.api import answers
+
+    clients = [f"10.0.0.{number}" for number in range(settings.WEB_THREADS - 1)]
+    with held(answers.queue, clients):
         response = api(PATH, symbol="ETHUSDT")
         assert reason(response, 503, None)
         assert response["Retry-After"] == "1"
-    finally:
-        for _ in range(taken):
-            answers._slots.release()
     assert api(PATH, symbol="ETHUSDT").status_code == 200

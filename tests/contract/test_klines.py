@@ -108,3 +108,19 @@ def test_disabling_ends_the_answers_within_a_moment_and_enabling_brings_them_bac
         rollback.set_enabled(symbol, True)
         again = api(PATH, **asked)
         assert (again.status_code, again["ETag"]) == (200, known["ETag"])
+
+
+def test_the_plus_of_an_offset_need_not_be_encoded(api):
+    address = f"{PATH}?symbol=ETHUSDT&start_time=2024-11-01T01:00:00{{}}01:00&limit=1"
+    answers = [api(address.format(plus)).json() for plus in ("+", "%2B")]
+    assert answers[0] == answers[1]
+    assert answers[0]["data"][0]["timestamp"].startswith("2024-11-01T00:00:00")
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/prices/klines/", "/api/nothing"])
+def test_an_address_that_is_none_is_answered_in_json(api, path):
+    assert path in reason(api(path), 404, None)
+
+
+def test_a_page_that_is_none_is_answered_as_a_page(api):
+    assert api("/heatmap/nothing")["Content-Type"].startswith("text/html")

@@ -1,7 +1,10 @@
 import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
 
 from tests.support.market import reason
 from tests.support.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
+from validation.api import bodies
 
 pytestmark = pytest.mark.postgresql
 
@@ -35,12 +38,28 @@ def test_a_run_that_fell_short_says_why(api):
     assert (run["passed"], run["reasons"]) == (False, ["hit rate, more than 0.60 is needed"])
 
 
-def test_what_could_not_be_read_has_its_reason_and_no_figures(api):
-    ended("ETHUSDT", **UNREADABLE)
-    (run,) = api("/validation/runs").json()["runs"]
-    assert run["unreadable"] == UNREADABLE["unreadable"]
+def test_what_could_not_be_read_has_no_figures_and_its_reason_is_for_staff(api):
+    why = "no such file: /var/lib/liqheat/validation/references/00"
+    ended("ETHUSDT", **UNREADABLE | {"unreadable": why, "error": why, "reasons": [why]})
+    public = api("/validation/runs")
+    (run,) = public.json()["runs"]
+    assert run["unreadable"] == run["error"] == bodies.UNREADABLE
     assert run["reasons"] == [run["unreadable"]]
     assert (run["passed"], run["figures"], run["comparison"]) == (False, {}, {})
+    assert b"/var" not in public.content
+
+    staff = Client()
+    staff.force_login(get_user_model().objects.create_user("ada", is_staff=True))
+    answer = staff.get("/validation/runs")
+    (run,) = answer.json()["runs"]
+    assert (run["unreadable"], run["error"], run["reasons"]) == (why, why, [why])
+    assert "private" in answer["Cache-Control"]
+
+
+def test_the_error_of_a_run_is_for_staff(api):
+    ended("ETHUSDT", state="failed", passed=None, error="unexpected: OSError('/etc/secret')")
+    (run,) = api("/validation/runs").json()["runs"]
+    assert run["error"] == bodies.FAILED
 
 
 def test_a_backtest_passes_and_fails_nothing(api):

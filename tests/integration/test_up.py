@@ -13,7 +13,7 @@ from tests.support.launcher import READY_SECONDS, Launcher
 from tests.support.services import CHECKOUT, wait_until
 
 pytestmark = pytest.mark.slow
-PROGRAMS = ["beat", "broker", "flower", "ingest", "liquidations", "live", "web"]
+PROGRAMS = ["beat", "broker", "cache", "flower", "ingest", "liquidations", "live", "web"]
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class FuturesExchange(StandIn):
 
     `clock` gives the exchange's time in seconds; it may be replaced at any time. Candles exist from
     `listed_from` (ms) on; the newest one is still open. A symbol in `delisted` is refused with
-    -1121, as one that never was.
+    -1121, as one that never was; one in `odd` is listed without its filters.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class FuturesExchange(StandIn):
         super().__init__(_Handler, port)
         self.symbols = list(symbols)
         self.delisted: set[str] = set()
+        self.odd: set[str] = set()
         self.clock, self.listed_from, self.weight_limit = clock, listed_from, weight_limit
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.served_figures: dict[str, dict[int, float]] = defaultdict(dict)
@@ -220,7 +221,9 @@ class FuturesExchange(StandIn):
                     "symbol": name,
                     "status": "SETTLING" if name in self.delisted else "TRADING",
                     "contractType": "PERPETUAL",
-                    "filters": [
+                    "filters": []
+                    if name in self.odd
+                    else [
                         {"filterType": "PRICE_FILTER", "tickSize": "0.0100"},
                         {"filterType": "LOT_SIZE", "stepSize": "0.001"},
                     ],

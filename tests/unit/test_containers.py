@@ -38,10 +38,9 @@ def test_the_same_collectors_run():
     assert launched
 
 
-def test_flower_has_the_same_options():
-    options = r"--(?!address|port|db)\S+"
-    launched = " ".join(up._servers()["flower"])
-    assert re.findall(options, SERVICES["flower"]["command"]) == re.findall(options, launched)
+def test_flower_is_started_by_the_same_command():
+    assert "manage.py flower" in SERVICES["flower"]["command"]
+    assert " ".join(up._servers()["flower"]).endswith("manage.py flower")
 
 
 def test_only_known_settings_are_given():

@@ -11,6 +11,10 @@ from validation.gate import Policy
 from validation.models import ValidationRun
 from validation.summary import Summary
 
+FAILED = "The comparison failed; staff can see why."
+UNREADABLE = "The reference could not be read or compared; staff can see why."
+"""All that the public is told: the words of errors can name folders and addresses."""
+
 ABOUT_THE_COMPARISON = (
     "columns",
     "tolerance",
@@ -22,9 +26,9 @@ ABOUT_THE_COMPARISON = (
 ABOUT_THE_EVENTS = ("events", "hours", "usd_at_least", "entries", "placed_share")
 
 
-def runs_body(runs: Iterable[ValidationRun]) -> bytes:
-    """`{runs: [...]}`, in the order given."""
-    return orjson.dumps({"runs": [_run(run) for run in runs]})
+def runs_body(runs: Iterable[ValidationRun], for_staff: bool) -> bytes:
+    """`{runs: [...]}`, in the order given; the words of errors are for staff."""
+    return orjson.dumps({"runs": [_run(run, for_staff) for run in runs]})
 
 
 def summary_body(policy: Policy, summaries: Iterable[Summary]) -> bytes:
@@ -34,7 +38,7 @@ def summary_body(policy: Policy, summaries: Iterable[Summary]) -> bytes:
     )
 
 
-def _run(run: ValidationRun) -> dict[str, Any]:
+def _run(run: ValidationRun, for_staff: bool) -> dict[str, Any]:
     found = run.figures
     return {
         "id": run.pk,
@@ -50,10 +54,10 @@ def _run(run: ValidationRun) -> dict[str, Any]:
         "window_start": iso_or_none(run.window_start),
         "window_end": iso_or_none(run.window_end),
         "state": run.state,
-        "error": run.error or None,
+        "error": _words(run.error, UNREADABLE if run.unreadable else FAILED, for_staff),
         "passed": run.passed,
-        "reasons": run.reasons,
-        "unreadable": run.unreadable or None,
+        "reasons": _reasons(run, for_staff),
+        "unreadable": _words(run.unreadable, UNREADABLE, for_staff),
         "figures": _figures(found),
         "comparison": {
             name: found[name] for name in ABOUT_THE_COMPARISON + ABOUT_THE_EVENTS if name in found
@@ -61,6 +65,17 @@ def _run(run: ValidationRun) -> dict[str, Any]:
         "verdict": run.verdict or None,
         "verdict_reasons": run.verdict_reasons,
     }
+
+
+def _reasons(run: ValidationRun, for_staff: bool) -> list[str]:
+    """The gate's sentences, which hold figures alone; or why there was nothing to decide."""
+    if for_staff or not run.unreadable:
+        return list(run.reasons)
+    return [UNREADABLE]
+
+
+def _words(text: str, in_public: str, for_staff: bool) -> str | None:
+    return (text if for_staff else in_public) if text else None
 
 
 def _figures(found: dict[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,9 @@ class Run(serializers.Serializer):
     window_start = serializers.DateTimeField(allow_null=True, help_text="of the reference")
     window_end = serializers.DateTimeField(allow_null=True)
     state = serializers.ChoiceField(list(RunState), help_text="of the comparison, not its outcome")
-    error = serializers.CharField(allow_null=True)
+    error = serializers.CharField(
+        allow_null=True, help_text="why it failed; in public one of two sentences"
+    )
     passed = serializers.BooleanField(
         allow_null=True, help_text="null: not known, or the run does not count"
     )
@@ -63,7 +65,8 @@ class Run(serializers.Serializer):
         child=serializers.CharField(), help_text="why it did not pass, each in a sentence"
     )
     unreadable = serializers.CharField(
-        allow_null=True, help_text="why the reference could not be read or compared"
+        allow_null=True,
+        help_text="why the reference could not be read or compared; in public always one sentence",
     )
     figures = serializers.DictField(child=Figure(), help_text="by name")
     comparison = serializers.DictField(help_text="what was compared, and what limits it")

@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -25,7 +26,11 @@ class RunsView(APIView):
             runs = runs.filter(symbol=_registered(query["symbol"]))
         if "source" in query:
             runs = runs.filter(source=query["source"])
-        return _answer(bodies.runs_body(runs[: query["limit"]]))
+        for_staff = request.user is not None and request.user.is_staff
+        answer = _answer(bodies.runs_body(runs[: query["limit"]], for_staff))
+        if for_staff:
+            patch_cache_control(answer, private=True)
+        return answer
 
 
 @extend_schema_view(get=schema.SUMMARY)

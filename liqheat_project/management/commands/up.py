@@ -24,6 +24,7 @@ from django.db import connections
 from liqheat_project.celery import app
 from liqheat_project.lib import broker, heartbeats
 from liqheat_project.lib.complaints import FEWEST_OPEN_FILES, too_few_files
+from liqheat_project.lib.private import make_private
 from liqheat_project.lib.processes import Child, GaveUp, Supervisor
 
 READY_SECONDS = 90
@@ -53,6 +54,8 @@ class Command(BaseCommand):
         self.logs = settings.VAR_DIR / "log"
         settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
+        # What is in these two is many files, which nobody reaches through a folder of 0700.
+        make_private(settings.VAR_DIR, (settings.LAKE_DATA_PATH, settings.STATIC_ROOT))
         with _only_one():
             _check_free("WEB_ADDRESS")
             _check_free("FLOWER_ADDRESS")
@@ -72,6 +75,8 @@ class Command(BaseCommand):
                 supervisor.stop(STOP_SECONDS)
                 if settings.EMBEDDED_BROKER:
                     settings.EMBEDDED_BROKER_FILE.unlink(missing_ok=True)
+                if settings.EMBEDDED_CACHE:
+                    settings.EMBEDDED_CACHE_FILE.unlink(missing_ok=True)
             self._say("All stopped.")
 
     def _watch(self, supervisor: Supervisor) -> None:
@@ -94,6 +99,7 @@ class Command(BaseCommand):
         if demo:  # a made-up market must not go on with real candles
             self.environment["COLLECT"] = "false"
         self._start_broker(supervisor)
+        self._start_cache(supervisor)
         call_command("migrate", verbosity=0, interactive=False)
         self._make_admin()
         connections.close_all()
@@ -118,6 +124,16 @@ class Command(BaseCommand):
         }
         app.conf.broker_url = url
         self._wait_for_broker(supervisor, url)
+
+    def _start_cache(self, supervisor: Supervisor) -> None:
+        url = settings.CACHE_URL
+        if settings.EMBEDDED_CACHE:
+            folder = settings.EMBEDDED_CACHE_FILE.parent
+            keeping = broker.forget_beyond(settings.CACHE_MEMORY_MB)
+            command, url = broker.configure(folder, keeping)
+            supervisor.add(Child("cache", command, self.environment, self.logs))
+            broker.write_private(settings.EMBEDDED_CACHE_FILE, url + "\n")
+        self.environment["CACHE_URL"] = url
 
     def _wait_for_broker(self, supervisor: Supervisor, url: str) -> None:
         with redis.Redis.from_url(url, socket_connect_timeout=5) as client:
@@ -211,18 +227,10 @@ def _workers() -> dict[str, list[str]]:
 
 
 def _servers() -> dict[str, list[str]]:
-    host, port = _host_and_port(settings.FLOWER_ADDRESS)
-    flower = [
-        f"--address={host}",
-        f"--port={port}",
-        "--persistent=true",
-        f"--db={settings.VAR_DIR / 'flower.db'}",
-        "--state_save_interval=60000",
-    ]
     web_configuration = str(settings.BASE_DIR / "gunicorn.conf.py")
     return {
         "web": [sys.executable, "-m", "gunicorn", "-c", web_configuration],
-        "flower": [*CELERY, "flower", *flower],
+        "flower": [sys.executable, MANAGE, "flower"],
     }
 
 

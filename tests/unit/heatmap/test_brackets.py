@@ -3,12 +3,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
 from heatmap import brackets
 from heatmap.brackets import BadBrackets
 from heatmap.models import DEFAULT_SYMBOL, Bracket, BracketTable
+from ingestion.models import SymbolEvent
 
 BUILT_IN = Path(brackets.__file__).with_name("data") / "brackets.csv"
 DAY = datetime(2025, 8, 21, tzinfo=UTC)
@@ -100,6 +104,11 @@ def test_tables_are_ordered_by_date_and_replaced_by_date():
         ('{"code":-2015,"msg":"Invalid API-key"}', "not an answer of GET"),
         ("[1, 2]", "not an answer of GET"),
         ("[", "not an answer of GET"),
+        ("[" * 100_000, "not an answer of GET"),
+        ('{"symbol": "A", "notionalCoef": 1' + "0" * 400 + ', "brackets": []}', "not an answer"),
+        (GOOD.replace("0.0065", "nan"), "no figure of a bracket"),
+        (GOOD.replace("100,300\n", "100,inf\n"), "no figure of a bracket"),
+        (HEADER + '"' + "x" * 200_000, "is no CSV"),
     ],
 )
 def test_an_unsound_file_changes_nothing(text, why):
@@ -174,6 +183,22 @@ def test_the_admin_imports_a_file(admin: Client, tmp_path: Path):
         assert BracketTable.objects.filter(symbol="TESTUSDT").count() == count
         expected = "1 bracket tables imported" if count else "bracket 2"
         assert expected in response.content.decode()
+
+
+def test_importing_needs_the_right_to_change_and_is_written_down(admin: Client, tmp_path: Path):
+    staff = get_user_model().objects.create_user("ada", is_staff=True)
+    client = Client()
+    client.force_login(staff)
+    address = "/admin/heatmap/brackettable/import/"
+    for name, status in (("add", 403), ("change", 302)):
+        rights = Permission.objects.filter(codename__in=[f"{name}_brackettable"])
+        staff.user_permissions.set(rights)
+        upload = SimpleUploadedFile("brackets.csv", GOOD.encode())
+        answer = client.post(address, {"file": upload, "valid_from": "2025-08-21"})
+        assert answer.status_code == status
+    (event,) = SymbolEvent.objects.filter(act=SymbolEvent.Act.BRACKETS_CHANGED)
+    assert (event.symbol, event.text, event.by) == ("TESTUSDT", "imported from brackets.csv", staff)
+    assert event.counts == {"tables": 1, "replaced": 0}
 
 
 def test_the_admin_refuses_an_edit_that_breaks_the_table(admin: Client):

@@ -33,6 +33,16 @@ def test_symbols_that_are_not_traded_have_a_clear_state_until_they_are(exchange,
     assert CollectorState.objects.get().symbol == ""
 
 
+def test_one_odd_contract_hides_no_other(exchange, enable):
+    enable("BTCUSDT", "ETHUSDT", "MATICUSDT")
+    exchange.delisted.add("BTCUSDT")
+    exchange.odd.add("ETHUSDT")
+    contracts.collect()
+    assert state_of().details == {"symbols": 3, "not_traded": 3}
+    assert "in a form that is not known here" in state_of("ETHUSDT").last_error
+    assert "lists it as SETTLING" in state_of("BTCUSDT").last_error
+
+
 def test_without_an_enabled_symbol_nothing_is_asked_or_due_or_wrong(exchange, enable):
     enable("MATICUSDT")
     contracts.collect()

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from heatmap.engine import default_bin_size
-from heatmap.engine.grid import bin_index, bin_span, default_price_range, lower_edges
+from heatmap.engine.grid import (
+    bin_index,
+    bin_span,
+    coarsest_needed,
+    default_price_range,
+    lower_edges,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +60,11 @@ def test_a_span_holds_its_ends():
 def test_the_default_range_reaches_beyond_the_lowest_leverage():
     low, high = default_price_range(np.array([90.0, 80.0]), np.array([100.0, 120.0]), 5.0)
     assert (low, high) == (60.0, 150.0)
+
+
+@pytest.mark.parametrize("most", [3, 600, 41_666])
+@pytest.mark.parametrize(("low", "high"), [(0.00003, 149.0), (0.9, 1.1), (61.0, 4100.0)])
+def test_a_range_fits_into_the_bins_that_there_are_room_for(low, high, most):
+    size = coarsest_needed(low, high, most)
+    assert bin_span(low, high, size)[1] <= most
+    assert f"{size:e}"[0] in "125"
