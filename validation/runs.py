@@ -212,6 +212,10 @@ def _settle(run: ValidationRun, comparison: Comparison) -> None:
     run.window_start = datetime.fromisoformat(comparison.figures["window_start"])
     run.window_end = datetime.fromisoformat(comparison.figures["window_end"])
     run.steps_done = STEPS
+    if not comparison.figures["counted"]:
+        run.reasons = [comparison.figures["meaning"]]
+        _end(run, RunState.SUCCEEDED)
+        return
     run.reasons = shortfalls(GatePolicy.current().rule, approval.figures_of(run))
     _end(run, RunState.SUCCEEDED, passed=not run.reasons)
 
