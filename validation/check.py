@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from heatmap.api.bodies import iso
 from heatmap.brackets import brackets_of
 from heatmap.build import (
-    DEFAULT_MODEL,
     MODELS,
     BadRequest,
     HeatmapRequest,
@@ -18,16 +17,18 @@ from heatmap.build import (
     build_heatmap,
     columns_of,
 )
-from heatmap.engine import default_bin_size
+from heatmap.engine import COINGLASS_3, default_bin_size
 from heatmap.history import History, history_of
 from ingestion.lake import read
 from ingestion.models import Symbol
+from validation import rules
 from validation.coinglass import Reference, Unreadable
+from validation.coinglass.cells import with_held_prices
 from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare, grid_of_cells, resample
 from validation.nulls import Column, Lift, lifts, other_times
 from validation.time_zone import place_in_time
 
-COMPARED_COLUMNS = 5
+COMPARED_COLUMNS = 12
 FINER = 5
 """By how much our bins are finer than those that are served, so that the reference's cells, which
 begin elsewhere, can be filled from them."""
@@ -64,6 +65,7 @@ def check(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
     with read.snapshot() as cursor:
         history = history_of(cursor, symbol.name)
         reference = place_in_time(cursor, history, reference)
+        reference = with_held_prices(reference)
         least_size = _served_bin_size(symbol, reference)
         ours = _our_map(cursor, symbol, history, reference, least_size / FINER)
     maps = _maps(reference, ours, least_size)
@@ -74,6 +76,9 @@ def check(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
         "source": reference.source,
         "model": reference.model,
         "range": reference.range,
+        "our_model": rules.model_for(reference.model),
+        "counted": rules.is_counted(reference.model),
+        "meaning": rules.meaning_for(reference.model),
         "time_zone": reference.time_zone,
         "window_start": _iso(int(reference.times[0])),
         "window_end": _iso(int(reference.times[-1])),
@@ -105,14 +110,15 @@ def _served_bin_size(symbol: Symbol, reference: Reference) -> float:
 def _our_map(
     cursor: Any, symbol: Symbol, history: History, reference: Reference, bin_size: float
 ) -> Result:
+    model = rules.model_for(reference.model)
     request = HeatmapRequest(
         window=None,
         start=int(reference.times[0]),
         end=int(reference.times[-1]),
         interval=None,
         bin_size=max(bin_size, float(symbol.tick_size)),
-        parameters=MODELS[DEFAULT_MODEL],
-        lookback=None,
+        parameters=MODELS[model],
+        lookback=0 if model == COINGLASS_3.name else None,
     )
     try:
         columns = columns_of(request, history)
@@ -168,10 +174,13 @@ def _maps(reference: Reference, ours: Result, least_size: float) -> Maps:
 
 
 def _columns(maps: Maps, ours: Result) -> list[Column]:
-    """Some of the columns that lie apart, the last one included, each with ours of other times."""
+    """The last columns of equal parts of the window, each with ours of other times.
+
+    Not the first column of all: a map that begins empty has nothing to compare there.
+    """
     found, planes = [], _planes(ours)
-    spread = np.unique(np.linspace(0, len(maps.times) - 1, COMPARED_COLUMNS).astype(int))
-    for number in spread.tolist():
+    ends = np.linspace(0, len(maps.times) - 1, COMPARED_COLUMNS + 1)[1:]
+    for number in np.unique(ends.astype(int)).tolist():
         others = other_times(ours.columns.times, int(maps.times[number]))
         shifted = [_on(maps.grid, ours, planes[other]) for other in others]
         found.append(

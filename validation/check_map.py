@@ -147,6 +147,7 @@ def _comparison(
         "source": reference.source,
         "kind": LIQUIDATION_MAP,
         "our_model": COINGLASS_3.name,
+        "counted": False,
         "meaning": MEANING,
         "model": None,
         "range": reference.range,

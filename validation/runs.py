@@ -15,7 +15,7 @@ from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.runs import ENDED_STATES, RunState
 from validation import approval, coinglass_api, drawing, journal, missing_days, references
 from validation.check import Comparison, check
-from validation.check_map import LIQUIDATION_MAP, check_map
+from validation.check_map import check_map
 from validation.coinglass import Unreadable
 from validation.coinglass.names import parse_range
 from validation.gate import shortfalls
@@ -214,8 +214,9 @@ def _settle(run: ValidationRun, comparison: Comparison) -> None:
     run.window_start = datetime.fromisoformat(comparison.figures["window_start"])
     run.window_end = datetime.fromisoformat(comparison.figures["window_end"])
     run.steps_done = STEPS
-    if comparison.figures.get("kind") == LIQUIDATION_MAP:
-        _end(run, RunState.SUCCEEDED)  # a finding that approves nothing
+    if not comparison.figures["counted"]:
+        run.reasons = [comparison.figures["meaning"]]
+        _end(run, RunState.SUCCEEDED)
         return
     run.reasons = shortfalls(GatePolicy.current().rule, approval.figures_of(run))
     _end(run, RunState.SUCCEEDED, passed=not run.reasons)

@@ -38,7 +38,7 @@ _TYPES = {
     "symbol": "VARCHAR",
 }
 _TEXT_COLUMNS = frozenset({"ignore"})
-_INTERVAL_MINUTES = {"1m": 1, "5m": 5, "15m": 15}
+_INTERVAL_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "1h": 60}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

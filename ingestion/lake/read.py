@@ -26,7 +26,7 @@ from ingestion.lake.schema import (
 
 Arrays = dict[str, np.ndarray]
 
-INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000}
+INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
 """Candle intervals that are loaded, finest first."""
 PRICE_STEP = 0.0005
 """Traded prices less than this share apart are summed into one."""

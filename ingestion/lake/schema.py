@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import duckdb
 
 INLINING_ROW_LIMIT = 1000  # smaller inserts stay in the catalogue until they are flushed
-INTERVALS = ("1m", "5m", "15m")
+INTERVALS = ("1m", "5m", "15m", "1h")
 
 _TRADE_COLUMNS = """
     symbol VARCHAR, agg_trade_id BIGINT, timestamp TIMESTAMP, price DOUBLE, quantity DOUBLE,

@@ -12,7 +12,7 @@ Period = Literal["daily", "monthly"]
 
 DATASETS: tuple[str, ...] = get_args(Dataset)
 CANDLE_DATASETS = ("klines", "markPriceKlines")
-INTERVALS = ("1m", "5m", "15m")
+INTERVALS = ("1m", "5m", "15m", "1h")
 PERIODS: tuple[str, ...] = get_args(Period)
 FIRST_DAY = date(2019, 9, 1)
 MAX_FILES = 4_000

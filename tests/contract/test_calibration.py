@@ -14,7 +14,7 @@ from ingestion.lake import writer
 from ingestion.lake.liquidations import Heard, add_liquidations
 from ingestion.models import SymbolEvent
 from ingestion.sources.stream import Liquidation
-from tests.contract.market import DAYS, FIRST_MS, load_files
+from tests.support.market import DAYS, FIRST_MS, load_files
 from validation.calibration import fit
 from validation.calibration.plot import plot
 from validation.calibration.run import set_active

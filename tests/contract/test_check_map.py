@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ingestion.models import Symbol
-from tests.contract.market import FIRST_MS
+from tests.support.market import FIRST_MS
 from validation.check_map import check_map
 from validation.coinglass import MapMoment, Reference, Unreadable
 

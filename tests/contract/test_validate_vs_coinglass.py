@@ -27,16 +27,21 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def answer(api: Callable[..., Any]) -> dict[str, Any]:
-    """Our map of ETHUSDT in the form of Coinglass's API."""
+    return drawn_by_the_rule(api, "48h")
+
+
+def drawn_by_the_rule(api: Callable[..., Any], window: str) -> dict[str, Any]:
+    """Our map of ETHUSDT by the rule of Coinglass's model 3, in the form of its API."""
     found = api(
         "/liquidations/heatmap-timeseries",
         symbol="ETHUSDT",
-        time_window="48h",
-        interval="1h",
+        time_window=window,
+        interval="15m",
+        model="coinglass-3",
         format="grid",
     ).json()
     for row in found["data"]["price_candlesticks"]:
-        row[0] += 3600  # candles are named by their open, but the column is the book at their end
+        row[0] += 900  # candles are named by their open, but the column is the book at their end
     return {"code": "0", "data": found["data"]}
 
 
@@ -55,8 +60,8 @@ def saved(folder: Path, answer: dict[str, Any], name: str) -> str:
 def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
     for number in range(3):
         answer["data"]["liquidation_leverage_data"][0][2] += number  # three files that differ
-        output = validate("--json", saved(folder, answer, f"{number}.json"))
-        assert "passed" in output
+        output = validate("--json", saved(folder, answer, f"ETHUSDT_model3_{number}.json"))
+        assert "passed" in output and "does not prove that the map is true" in output
         assert "hit_rate: 1.00" in output
     assert "ETHUSDT: approved: the newest 3 runs passed" in output
     lines = [json.loads(line) for line in journal.runs_file().read_text().splitlines()]
@@ -70,14 +75,25 @@ def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
     assert "hit_rate: mean 1.00, min 1.00, max 1.00" in summary
 
 
-def test_a_picture_of_our_own_map_is_read_compared_and_drawn(api, answer, folder):
+def test_a_model_whose_rule_is_not_known_keeps_its_figures_and_does_not_count(answer, folder):
+    with pytest.raises(CommandError, match="1 of 1 do not count"):
+        validate("--json", saved(folder, answer, "ETHUSDT_model1.json"))
+    run = ValidationRun.objects.get()
+    assert (run.state, run.passed, run.verdict) == ("succeeded", None, "")
+    assert run.figures["our_model"] == "turnover" and run.hit_rate is not None
+    assert "rule of Coinglass's model 1 is not known" in run.reasons[0]
+    (line,) = journal.runs_file().read_text().splitlines()
+    assert json.loads(line)["our_model"] == "turnover"
+    assert Symbol.objects.get(name="ETHUSDT").hit_rate is None
+
+
+def test_a_picture_of_our_own_map_is_read_compared_and_drawn(api, folder):
     """The whole way of a screenshot: its axes, its colours and its browser's time zone, which is
     not said and found by the candles."""
-    data = answer["data"]
+    data = drawn_by_the_rule(api, "24h")["data"]
     levels, rows = np.array(data["y_axis"]), np.array(data["liquidation_leverage_data"])
     intensity = np.zeros((len(levels), len(data["price_candlesticks"])))
     intensity[rows[:, 1].astype(int), rows[:, 0].astype(int)] = rows[:, 2]
-    intensity = intensity[:, -24:]
     shown = np.abs(levels / float(data["price_candlesticks"][-1][4]) - 1) < 0.06
     levels, intensity = levels[shown], intensity[shown]
     tokyo = timezone(timedelta(hours=9))
@@ -87,7 +103,8 @@ def test_a_picture_of_our_own_map_is_read_compared_and_drawn(api, answer, folder
     assert klines[0]["timestamp"].startswith(f"{hours[0].astimezone(UTC):%Y-%m-%dT%H:%M}")
     picture = draw(
         np.clip(intensity / np.quantile(intensity[intensity > 0], 0.99), 0, 1),
-        lowest=float(levels[0]),
+        # The price axis runs from the upper edge of the first cell to that of the last.
+        lowest=float(levels[1]),
         highest=float(2 * levels[-1] - levels[-2]),
         title="ETH Liquidation Heatmap",
         time_labels=[f"{hour:%d, %H:%M}" for hour in hours],
@@ -97,7 +114,7 @@ def test_a_picture_of_our_own_map_is_read_compared_and_drawn(api, answer, folder
     )
     pictures = folder / "pictures"
     pictures.mkdir()
-    (pictures / f"ETHUSDT_model1_24h_{hours[-1]:%Y-%m-%dT%H%M}.png").write_bytes(encoded(picture))
+    (pictures / f"ETHUSDT_model3_24h_{hours[-1]:%Y-%m-%dT%H%M}.png").write_bytes(encoded(picture))
     output = validate("--screenshot-dir", str(pictures))
     assert "passed" in output
     run = ValidationRun.objects.get()
@@ -113,7 +130,7 @@ def test_a_picture_of_our_own_map_is_read_compared_and_drawn(api, answer, folder
 
 def test_the_same_file_counts_once(answer, folder):
     for _ in range(3):
-        output = validate("--json", saved(folder, answer, "one.json"))
+        output = validate("--json", saved(folder, answer, "ETHUSDT_model3.json"))
     assert "no_reference: 1 of 3 passing runs" in output
 
 
@@ -123,7 +140,7 @@ def test_a_random_map_fails_and_says_so_beside_its_chance(answer, folder):
     rows[:, 1] = levels[rows[:, 1].astype(int)]
     answer["data"]["liquidation_leverage_data"] = rows.tolist()
     with pytest.raises(CommandError, match="1 of 1 failed"):
-        validate("--json", saved(folder, answer, "random.json"))
+        validate("--json", saved(folder, answer, "ETHUSDT_model3.json"))
     run = ValidationRun.objects.get()
     assert (run.state, run.passed) == ("succeeded", False)
     assert run.price_level_overlap < 0.3
@@ -137,7 +154,7 @@ def test_a_window_outside_of_our_data_says_what_we_cover(answer, folder):
     for row in answer["data"]["price_candlesticks"]:
         row[0] += 30 * 86_400
     with pytest.raises(CommandError):
-        validate("--json", saved(folder, answer, "later.json"))
+        validate("--json", saved(folder, answer, "ETHUSDT_model3.json"))
     run = ValidationRun.objects.get()
     assert run.state == "failed"
     assert "data covers 2024-10-31T00:00:00Z to 2024-11-04T00:00:00Z" in run.unreadable

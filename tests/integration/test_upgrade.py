@@ -49,6 +49,8 @@ def test_a_lake_of_0_1_0_is_read_and_written(old: Path) -> None:
         }
         candles = read.candles(cursor, "ETHUSDT", "1m", MIDNIGHT, MIDNIGHT + 3_600_000)
         assert list(candles["close"]) == [2500.5] * 5
+        # A table that is newer than this lake.
+        assert len(read.candles(cursor, "ETHUSDT", "1h", 0, MIDNIGHT)["close"]) == 0
     minute = MIDNIGHT + 5 * 60_000
     candle = Candle("ETHUSDT", minute, 2500.0, 2501.0, 2499.0, 2500.5, 1.0, 2500.0, 1, 0.5, 1250.0)
     now = datetime(2024, 11, 1, 1)

@@ -18,7 +18,7 @@ METRICS_HEADER = (
     "create_time,symbol,sum_open_interest,sum_open_interest_value,count_toptrader_long_short_ratio,"
     "sum_toptrader_long_short_ratio,count_long_short_ratio,sum_taker_long_short_vol_ratio"
 )
-_MINUTES = {"1m": 1, "5m": 5, "15m": 15}
+_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "1h": 60}
 
 
 def agg_trades_csv(file: ArchiveFile, rows: int = 100, header: bool = True) -> str:

@@ -1,6 +1,7 @@
 """An exit that is asked for in the middle of a query ends the process, whoever catches what."""
 
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
 import duckdb
@@ -13,14 +14,17 @@ LONG_QUERY = "SELECT sum(hash(a.range)) FROM range(3000000) a, range(3000) b"
 
 
 @pytest.fixture
-def exit_soon() -> None:
+def exit_soon() -> Iterator[None]:
     """As a pool process does when it is told to end, here after a fifth of a second."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(7)
 
-    signal.signal(signal.SIGALRM, leave)
+    before = signal.signal(signal.SIGALRM, leave)
     signal.setitimer(signal.ITIMER_REAL, 0.2)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def test_an_exit_in_a_query_is_found_in_the_error_that_it_became(exit_soon):

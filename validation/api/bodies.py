@@ -47,6 +47,8 @@ def _run(run: ValidationRun, for_staff: bool) -> dict[str, Any]:
         "file": {"name": run.file_name, "sha256": run.sha256},
         "model": run.model,
         "range": run.range or None,
+        "our_model": found.get("our_model"),
+        "meaning": found.get("meaning"),
         "created_at": iso_or_none(run.created_at),
         "finished_at": iso_or_none(run.finished_at),
         "window_start": iso_or_none(run.window_start),

@@ -44,6 +44,12 @@ class Run(serializers.Serializer):
     file = File()
     model = serializers.IntegerField(allow_null=True, help_text="Coinglass's")
     range = serializers.CharField(allow_null=True)
+    our_model = serializers.CharField(
+        allow_null=True, help_text="the model of ours that it was compared with"
+    )
+    meaning = serializers.CharField(
+        allow_null=True, help_text="what a pass means and what not, or why the run does not count"
+    )
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
     window_start = serializers.DateTimeField(allow_null=True, help_text="of the reference")
@@ -52,7 +58,9 @@ class Run(serializers.Serializer):
     error = serializers.CharField(
         allow_null=True, help_text="why it failed; in public one of two sentences"
     )
-    passed = serializers.BooleanField(allow_null=True, help_text="null: not known")
+    passed = serializers.BooleanField(
+        allow_null=True, help_text="null: not known, or the run does not count"
+    )
     reasons = serializers.ListField(
         child=serializers.CharField(), help_text="why it did not pass, each in a sentence"
     )
@@ -139,7 +147,8 @@ Runs of `source=events` are backtests on real liquidations; they approve nothing
                 "id": 17,
                 "symbol": "ETHUSDT",
                 "source": "screenshot",
-                "file": {"name": "ETHUSDT_model1_24h_2026-11-24T1200.png", "sha256": "9f86d0…"},
+                "file": {"name": "ETHUSDT_model3_24h_2026-11-24T1200.png", "sha256": "9f86d0…"},
+                "our_model": "coinglass-3",
                 "passed": False,
                 "reasons": ["price level overlap 0.64, more than 0.70 is needed"],
                 "figures": {

@@ -42,6 +42,7 @@ def folder(tmp_path: Path) -> Path:
     for dataset, interval in (
         ("aggTrades", None),
         ("klines", "15m"),
+        ("klines", "1h"),
         ("klines", "5m"),
         ("markPriceKlines", "1m"),
         ("metrics", None),
@@ -62,7 +63,7 @@ def rows(table: str, columns: str = "*") -> list[tuple]:
         (["ingest_aggtrades"], "aggtrades_history", 300),
         (["ingest_oi"], "open_interest_history", 864),
         (["ingest_klines_15m"], "klines_15m_history", 288),
-        (["ingest_klines", "--interval", "5m"], "klines_5m_history", 864),
+        (["ingest_klines", "--interval", "1h"], "klines_1h_history", 72),
         (
             ["ingest_klines", "--interval", "1m", "--mark-price"],
             "mark_price_klines_1m_history",

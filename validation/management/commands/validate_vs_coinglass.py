@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ingestion.models import Symbol
+from liqheat_project.lib.runs import RunState
 from validation import approval, coinglass_api, missing_days, references, runs
 from validation.coinglass import Unreadable
 from validation.diagnosis import diagnose
@@ -32,7 +33,7 @@ class Command(BaseCommand):
             "--api", action="store_true", help="ask API v4 now, with COINGLASS_API_KEY"
         )
         parser.add_argument(
-            "--model", type=int, choices=coinglass_api.MODELS, help="Coinglass's; 1 with --api"
+            "--model", type=int, choices=coinglass_api.MODELS, help="Coinglass's; 3 with --api"
         )
         parser.add_argument(
             "--range", help="such as 24h, where the picture does not say it; 24h with --api"
@@ -60,9 +61,12 @@ class Command(BaseCommand):
         ended = [self._run(run) for run in _asked_for(symbol, options)]
         decision = approval.decision_on(symbol, timezone.now())
         self.stdout.write(f"{symbol.name}: {decision.verdict}: " + "\n  ".join(decision.reasons))
-        failed = sum(_outcome(run) == "failed" for run in ended)
+        uncounted = sum(_is_uncounted(run) for run in ended)
+        failed = sum(not run.passed for run in ended) - uncounted
         if failed:
             raise CommandError(f"{failed} of {len(ended)} failed.")
+        if uncounted:
+            raise CommandError(f"{uncounted} of {len(ended)} do not count.")
 
     def _run(self, run: ValidationRun) -> ValidationRun:
         runs.execute(run.pk)
@@ -71,7 +75,8 @@ class Command(BaseCommand):
         return run
 
     def _print(self, run: ValidationRun) -> None:
-        self.stdout.write(f"{run.file_name}: {_outcome(run)}")
+        outcome = "passed" if run.passed else "not counted" if _is_uncounted(run) else "failed"
+        self.stdout.write(f"{run.file_name}: {outcome}")
         for reason in run.reasons or [run.error]:
             if reason:
                 self.stdout.write(f"  {reason}")
@@ -84,6 +89,9 @@ class Command(BaseCommand):
         for line in diagnose(run):
             self.stdout.write(f"  {line}")
         found = run.figures
+        self.stdout.write(f"  compared with our model {found['our_model']}")
+        if found["counted"]:
+            self.stdout.write(f"  {found['meaning']}")
         self.stdout.write(
             f"  tolerance {found['tolerance']:.1%}, buckets of {found['bucket_size']:.6g} USDT, "
             f"{found['columns']} columns"
@@ -121,12 +129,16 @@ class Command(BaseCommand):
             raise CommandError(f"{len(short)} of {len(found)} are not approved: {named}.")
 
 
+def _is_uncounted(run: ValidationRun) -> bool:
+    return run.passed is None and run.state == RunState.SUCCEEDED
+
+
 def _asked_for(symbol: Symbol, options: dict[str, Any]) -> Iterator[ValidationRun]:
     """The runs one after the other, each made when the one before has ended."""
     if options["api"]:
         if not settings.COINGLASS_API_KEY:
             raise CommandError("--api: COINGLASS_API_KEY is not set.")
-        yield runs.create_from_api(symbol, options["model"] or 1, options["range"] or "24h")
+        yield runs.create_from_api(symbol, options["model"] or 3, options["range"] or "24h")
         return
     for path in [options["json"]] if options["json"] else _pictures(options["screenshot_dir"]):
         yield _of_file(symbol, path, options)
@@ -167,13 +179,6 @@ def _pictures(folder: Path | None) -> list[Path]:
     if len(found) > MOST_FILES:
         raise CommandError(f"{folder} holds more than {MOST_FILES} pictures")
     return found
-
-
-def _outcome(run: ValidationRun) -> str:
-    """A liquidation map is compared, but neither passes nor fails."""
-    if run.passed is None and run.state == "succeeded":
-        return "compared"
-    return "passed" if run.passed else "failed"
 
 
 def _time_zone(name: str) -> str:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from validation.coinglass.cells import find_cells
+from validation.coinglass import Reference
+from validation.coinglass.cells import find_cells, with_held_prices
 
 ROWS = np.arange(590)
 
@@ -41,3 +42,38 @@ def test_rows_that_change_anywhere_are_no_cells(seed):
 
 def test_a_plot_too_low_for_cells():
     assert find_cells(np.random.default_rng(1).random((30, 20))) is None
+
+
+def picture(cell_size: float, source: str = "screenshot") -> Reference:
+    """100 cells drawn from 1000 to 2000 USD, in rows of 2 USD that begin half a row above."""
+    return Reference(
+        source=source,
+        symbol="BTCUSDT",
+        model=3,
+        range="24h",
+        times=np.array([0]),
+        prices=1001 + 2.0 * np.arange(499),
+        bin_size=2.0,
+        cell_lower=1010.0,
+        cell_size=cell_size,
+        intensity=np.zeros((499, 1)),
+        maximum_usd=1.0,
+        remarks=(),
+        price_fit_residual_px=0.1,
+    )
+
+
+def test_a_cell_holds_what_lies_between_the_price_of_the_cell_below_and_its_own():
+    held = with_held_prices(picture(10.0))
+    step = 1000 / 99  # the axis runs from the first cell's price to the last cell's
+    assert held.cell_size == pytest.approx(step)
+    # The cell drawn from 1010 to 1020 is the second one, whose price is one step above 1000.
+    assert held.cell_lower == pytest.approx(1000)
+    assert held.bin_size == pytest.approx(2 * 100 / 99)
+    assert held.prices[0] == pytest.approx(1000 - step + 100 / 99)
+    assert held.prices[-1] + held.bin_size == pytest.approx(2000 - 100 / 99)
+
+
+def test_what_is_no_picture_or_shows_no_cells_stays_as_it_is():
+    for reference in (picture(10.0, source="api"), picture(2.0)):
+        assert with_held_prices(reference) is reference

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.validation.coinglass.zones import brightest_zones
 from validation.coinglass import Reference, Unreadable, describe_file_name, read_screenshot
+from validation.coinglass.cells import with_held_prices
 
 pytestmark = pytest.mark.real_data
 
@@ -27,6 +28,13 @@ ZONES_BY_EYE = {
 # Lines so far apart, drawn beside the enlarged picture, fall on the edges that the eye sees.
 CELL_USD = {MODEL_1: 86.5, MODEL_3: 255.0}
 PIXEL_USD = {MODEL_1: 19.34, MODEL_3: 77.28}
+
+# Where six levels begin in one column, the middles of their cells beside the price axis.
+LEVELS_OF_MODEL_1 = (
+    (111_161, 113_410, 114_621, 116_870, 117_994, 120_330),
+    (110_210, 112_545, 113_670, 115_918, 117_043, 119_378),
+    (109_431, 111_680, 112_805, 115_053, 116_178, 118_427),
+)
 
 HEATMAPS = pytest.mark.parametrize("name", [MODEL_1, MODEL_3])
 
@@ -63,6 +71,23 @@ def test_the_cells_are_found(real_data, name):
 def test_the_ten_brightest_zones_are_those_the_eye_sees(real_data, name):
     zones = np.sort([price for price, _ in brightest_zones(read(real_data, name), 10)])
     np.testing.assert_allclose(zones, np.sort(ZONES_BY_EYE[name]), atol=2 * PIXEL_USD[name])
+
+
+@pytest.mark.parametrize("levels", LEVELS_OF_MODEL_1)
+def test_levels_of_model_1_stand_1_2_and_4_percent_from_one_price_as_their_cells_hold(
+    real_data, levels
+):
+    drawn = read(real_data, MODEL_1)
+    held = with_held_prices(drawn)
+    cells = np.floor((np.array(levels) - drawn.cell_lower) / drawn.cell_size)
+    share = np.array([0.96, 0.98, 0.99, 1.01, 1.02, 1.04])
+
+    def room(map_: Reference) -> float:
+        """USD between the least and the highest price that all six can be of; below 0 is none."""
+        lower = map_.cell_lower + cells * map_.cell_size
+        return float(((lower + map_.cell_size) / share).min() - (lower / share).max())
+
+    assert room(held) > 0 > room(drawn)
 
 
 def test_model_1_over_24_hours(real_data):
