@@ -33,6 +33,7 @@ from heatmap.api.parameters import (
     Query,
     SymbolQuery,
 )
+from liqheat_project.lib.symbol_names import JAVASCRIPT_PATTERN
 from heatmap.build import LARGEST_GRID, LONGEST_COLUMNS
 
 TIMESTAMPS = """**Timestamps.** A column stamped t is the book at t, made of nothing but data that
@@ -85,7 +86,7 @@ ERRORS: dict[Any, Any] = {
         attr=None,
     ),
 }
-NAME = r"^[A-Z0-9_]{2,30}$"
+NAME = JAVASCRIPT_PATTERN
 SYMBOL = OpenApiParameter(
     "symbol",
     required=True,

@@ -1,0 +1,205 @@
+"""Which figures can be true: one set of bounds for the archive, REST and the stream. Pure.
+
+The bounds are far beyond any contract that was ever listed: what lies outside is a fault of the
+source and not a market. Open interest has a rule of its own, because the archive holds thousands of
+rows of 0 between good ones (2,329 in ten symbols, in runs of 1 to 116 rows).
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import takewhile
+
+import numpy as np
+
+MAX_PRICE = 1e12
+"""USDT. The dearest contract ever listed stayed below 1e6."""
+
+MAX_QUANTITY = 1e18
+"""Contracts or USDT of one row: trades, volumes, open interest."""
+
+MAX_CANDLE_SPREAD = 1e6
+"""A candle whose high is so many times its low is none."""
+
+MAX_PRICE_FACTOR = 10.0
+"""How far from the median of its neighbours a price may lie unless the volume confirms it."""
+
+MAX_AHEAD_MS = 60_000
+"""How far in the future an instant may lie, for clocks that differ."""
+
+FALL, JUMP = 0.1, 20.0
+"""Open interest that falls below this share, or jumps above this multiple, of the figure before."""
+
+PATIENCE_MS = 12 * 3_600_000
+"""Open interest at a new level for so long is believed: the longest run of false figures that is
+known took 9 h 40 min (2022-03-07, 116 rows)."""
+
+LOOK_BACK_MS = 3 * 86_400_000
+"""A level that ends within this time by coming back to the one before was false, however long it
+took: a whole file may be wrong."""
+
+IS_ZERO = "the open interest is 0"
+STAYS_ZERO = (
+    "the open interest is 0 for 12 hours or longer and up to the newest figure: the contract was "
+    "settled, or the source has no figures of it"
+)
+COMES_BACK = "the open interest falls or jumps and comes back: it can't be true"
+NO_NEIGHBOUR = "the open interest is far from the figures before and after it"
+WAITS = (
+    "the open interest falls by more than 90 % or jumps more than 20-fold: it waits for the "
+    "figures after it"
+)
+
+_Level = np.ndarray  # positions of figures in a row without a fall or a jump between them
+_HOUR_MS = 3_600_000
+_VALUE_AGREES = 5.0
+_FEW = 12
+
+
+def price_fault(*prices: float) -> str:
+    """Why these prices (USDT) can't be, or nothing."""
+    if not all(math.isfinite(price) and price > 0 for price in prices):
+        return "a price is not a positive number"
+    if max(prices) > MAX_PRICE:
+        return f"a price is above {MAX_PRICE:.0e} USDT"
+    return ""
+
+
+def quantity_fault(*quantities: float) -> str:
+    """Why these quantities, in contracts or USDT, can't be, or nothing."""
+    if not all(math.isfinite(quantity) and quantity >= 0 for quantity in quantities):
+        return "a quantity is not a number from 0"
+    return f"a quantity is above {MAX_QUANTITY:.0e}" if max(quantities) > MAX_QUANTITY else ""
+
+
+def instant_fault(instant_ms: int, now_ms: int) -> str:
+    """Why an instant can't be, or nothing."""
+    if instant_ms <= now_ms + MAX_AHEAD_MS:
+        return ""
+    return "its time lies in the future"
+
+
+def candle_fault(
+    prices: Sequence[float], volume: float, quote_volume: float, median: float | None
+) -> str:
+    """Why a candle can't be, or nothing. `prices` are open, high, low and close, `median` a price
+    of its neighbours where there are any."""
+    fault = price_fault(*prices) or quantity_fault(volume, quote_volume)
+    if fault:
+        return fault
+    _, high, low, _ = prices
+    if low > min(prices) or high < max(prices):
+        return "low, open, close and high contradict each other"
+    if high >= MAX_CANDLE_SPREAD * low:
+        return "its high is a million times its low or more"
+    if median is None or all(_near(price, median) for price in (low, high)):
+        return ""
+    traded = quote_volume / volume if volume > 0 else math.nan
+    if not _near(traded, median) and _near(low, traded) and _near(high, traded):
+        return ""
+    return "a price is more than 10 times, or less than a tenth of, those around it"
+
+
+def judge_open_interest(times: np.ndarray, contracts: np.ndarray, values: np.ndarray) -> list[str]:
+    """For each figure why it can't be true, or nothing; WAITS where only later ones will tell.
+
+    `times` (int64 ms) ascend; `contracts` and `values` (USDT, NaN where unknown) are float64. A
+    figure is false when it is 0, or when it leaves the level before it (FALL, JUMP) and a later one
+    comes back within LOOK_BACK_MS. One that does not come back is believed when its value in USDT
+    stayed (a contract was redenominated) or when it has lasted for PATIENCE_MS.
+    """
+    reasons = [""] * len(times)
+    _judge_zeros(times, contracts, reasons)
+    positive = np.flatnonzero(contracts > 0)
+    levels = _levels(contracts, positive)
+    believed: np.ndarray | None = None
+    for place, level in enumerate(levels):
+        later = levels[place + 1 :]
+        reason = (
+            _first_fault(level, later, times, contracts)
+            if believed is None
+            else _fault(level, later, believed, times, contracts, values)
+        )
+        for position in level:
+            reasons[position] = reason
+        if not reason:
+            joined = level if believed is None else np.concatenate([believed, level])
+            believed = joined[times[joined] > times[joined[-1]] - _HOUR_MS]
+    return reasons
+
+
+def _judge_zeros(times: np.ndarray, contracts: np.ndarray, reasons: list[str]) -> None:
+    zeros = np.flatnonzero(~(contracts > 0))
+    for position in zeros:
+        reasons[position] = IS_ZERO
+    good = np.flatnonzero(contracts > 0)
+    last = zeros[zeros > (good[-1] if good.size else -1)]
+    if last.size and times[last[-1]] - times[last[0]] >= PATIENCE_MS:
+        for position in last:
+            reasons[position] = STAYS_ZERO
+
+
+def _levels(contracts: np.ndarray, positive: np.ndarray) -> list[_Level]:
+    if not positive.size:
+        return []
+    ratios = contracts[positive[1:]] / contracts[positive[:-1]]
+    breaks = np.flatnonzero(~((ratios >= FALL) & (ratios <= JUMP))) + 1
+    return np.split(positive, breaks)
+
+
+def _first_fault(
+    level: _Level, later: Sequence[_Level], times: np.ndarray, contracts: np.ndarray
+) -> str:
+    """Of the first level there is nothing to compare with but what follows."""
+    last = contracts[level[-1]]
+    if (
+        not later
+        or _lasted(level, times) >= PATIENCE_MS
+        or any(_agree(last, contracts[other[0]]) for other in later)
+    ):
+        return ""
+    short = len(level) < _FEW
+    doubted = any(
+        len(level) < len(other) and (short or contracts[other[0]] > last) for other in later
+    )
+    return NO_NEIGHBOUR if doubted else ""
+
+
+def _fault(
+    level: _Level,
+    later: Sequence[_Level],
+    believed: np.ndarray,
+    times: np.ndarray,
+    contracts: np.ndarray,
+    values: np.ndarray,
+) -> str:
+    newest, usual = contracts[believed[-1]], float(np.median(contracts[believed]))
+
+    def is_known(position: int) -> bool:
+        return any(_agree(known, contracts[position]) for known in (newest, usual))
+
+    first = level[0]
+    if is_known(first):
+        return ""
+    until = times[first] + LOOK_BACK_MS
+    soon = takewhile(lambda other: times[other[0]] <= until, later)
+    if any(is_known(other[0]) for other in soon):
+        return COMES_BACK
+    if _same_value(values[believed[-1]], values[first]) or _lasted(level, times) >= PATIENCE_MS:
+        return ""
+    return NO_NEIGHBOUR if later else WAITS
+
+
+def _agree(before: float, after: float) -> bool:
+    return bool(FALL * before <= after <= JUMP * before)
+
+
+def _same_value(before: float, after: float) -> bool:
+    return bool(before > 0 and before / _VALUE_AGREES < after < before * _VALUE_AGREES)
+
+
+def _lasted(level: _Level, times: np.ndarray) -> int:
+    return int(times[level[-1]] - times[level[0]])
+
+
+def _near(price: float, other: float) -> bool:
+    return other / MAX_PRICE_FACTOR <= price <= other * MAX_PRICE_FACTOR
