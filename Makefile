@@ -3,6 +3,7 @@
 #   make demo                     the same with a small made-up market in it
 #   make test ARGS=tests/faults   all tests or some, once per kind of database
 #   make soak ARGS="--minutes 5"  all of it for an hour, or so long, beside an exchange that fails
+#   make docs                     the documentation as a site, in var/site
 #   make lint | make bench | make clean
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PIP := $(BIN) -m pip install --quiet --disable-pip-version-check
 # Tools that import the settings need a key, and no .env of the developer.
 PLAIN := ENV_FILE=/dev/null SECRET_KEY=unused
 
-.PHONY: run demo test lint bench soak clean
+.PHONY: run demo test lint docs bench soak clean
 
 run: $(VENV)/installed
 	@exec $(BIN) manage.py up $(ARGS)
@@ -32,6 +33,9 @@ lint: $(VENV)/installed-dev
 	@$(BIN) -m ruff format --check --quiet .
 	@$(PLAIN) $(BIN) -m mypy .
 	@$(VENV)/bin/lint-imports --no-logo
+
+docs: $(VENV)/installed-docs
+	@NO_MKDOCS_2_WARNING=true $(BIN) -m mkdocs build
 
 bench: $(VENV)/installed-dev
 	@$(BIN) -m tests.performance $(ARGS)
@@ -57,4 +61,9 @@ $(VENV)/installed: $(VENV)/made requirements.txt
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 	@echo "Installing requirements-dev.txt"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/made requirements-docs.txt
+	@echo "Installing requirements-docs.txt"
+	@$(PIP) -r requirements-docs.txt
 	@touch $@

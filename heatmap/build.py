@@ -14,9 +14,13 @@ from heatmap import candles
 from heatmap.brackets import Brackets
 from heatmap.candles import INTERVALS, Arrays
 from heatmap.checkpoints import book_before
+from heatmap.coinglass import is_coinglass, load_window
 from heatmap.engine import (
+    COINGLASS_3,
     LONG,
+    NET_OPEN_INTEREST,
     SHORT,
+    TURNOVER,
     Book,
     Explanation,
     Heatmap,
@@ -26,6 +30,8 @@ from heatmap.engine import (
     SideColumns,
     TradedPrices,
     advance,
+    coinglass_book,
+    coinglass_heatmap,
     compute_heatmap,
     default_bin_size,
     explain,
@@ -65,7 +71,8 @@ DEFAULT_WINDOW = "24h"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MONTH_MS = 30 * DAY_MS
-MODELS = {"two-sided": ModelParameters()}
+MODELS = {model.name: model for model in (TURNOVER, NET_OPEN_INTEREST, COINGLASS_3)}
+DEFAULT_MODEL = TURNOVER.name
 
 
 class BadRequest(Exception):
@@ -172,12 +179,24 @@ def build_heatmap(
             f"{len(columns.times):,} columns of {bins:,} price bins are more than "
             f"{LARGEST_GRID:,} cells: ask for a coarser interval or price_bin_size",
         )
+    shown_candles = candles.at_columns(shown, columns.times, step)
+    if is_coinglass(request.parameters):
+        window = load_window(cursor, history, start, last)
+        heatmap = coinglass_heatmap(
+            window.candles,
+            request.parameters,
+            columns.times,
+            bin_size,
+            usual_volume=window.usual_volume,
+            price_range=price_range,
+        )
+        return Result(columns, heatmap, shown_candles)
     figures = load_open_interest(cursor, history.symbol, start, last)
     trades = load_trades(cursor, history, request.parameters, book, start, last)
     heatmap = _compute(
         book, parts, figures, trades, brackets, request.parameters, columns, bin_size, price_range
     )
-    return Result(columns, heatmap, candles.at_columns(shown, columns.times, step))
+    return Result(columns, heatmap, shown_candles)
 
 
 def build_map(
@@ -234,12 +253,23 @@ def _book_at(
     instant: int,
 ) -> tuple[Book, float] | None:
     """The book and the last price at `instant` (ms); None without data."""
+    by_coinglass = is_coinglass(request.parameters)
+    if by_coinglass and not request.lookback:
+        raise BadRequest(
+            "lookback",
+            f"{COINGLASS_3.name} begins empty with its window: say how long before the instant "
+            "that is, such as 24h, or choose another model",
+        )
     # A day at least is read, for the last price.
     until = instant - DAY_MS if request.lookback is None else instant
     start, book = _beginning(cursor, history, brackets, request, until)
     parts = list(_parts(cursor, history, start, instant))
     if not parts:
         return None
+    if by_coinglass:
+        window = load_window(cursor, history, start, instant)
+        book = coinglass_book(window.candles, request.parameters, window.usual_volume)
+        return book, _last_price(parts)
     figures = load_open_interest(cursor, history.symbol, start, instant)
     trades = load_trades(cursor, history, request.parameters, book, start, instant)
     for stretch, arrays in parts:
@@ -275,7 +305,12 @@ def _beginning(
     """From when on to read (ms, at most `until`), and the book at that time."""
     if request.lookback is not None:
         return until - request.lookback, Book()
-    usual = replace(request.parameters, spread_entries=False) in MODELS.values()
+    if is_coinglass(request.parameters):
+        return history.start, Book()
+    usual = any(
+        replace(request.parameters, spread_entries=model.spread_entries) == model
+        for model in MODELS.values()
+    )
     return book_before(cursor, history, brackets, request.parameters, until, keep=usual)
 
 

@@ -1,4 +1,4 @@
-"""What the lake holds of a symbol, and the finest of it as the engine's input.
+"""The data loaded for a symbol, and the finest of it as the engine's input.
 
 Candles of several lengths may be loaded for different days. Each UTC day is computed with the
 finest candles that cover it as well as any other, so a week of 1m candles does not hide the year
@@ -35,7 +35,7 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class History:
-    """What the lake holds of a symbol in one of its states.
+    """The data loaded for a symbol, in one state of the lake.
 
     `snapshot` numbers the state of the whole lake, `version` names that of this symbol's rows: it
     changes with any commit that touches them and with no other. `start` is the open of the first

@@ -9,9 +9,11 @@ from django.views.decorators.http import require_safe
 
 from heatmap.build import DEFAULT_WINDOW, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
+from heatmap.engine import COINGLASS_3
 from heatmap.supported_pairs import HEADINGS
 from ingestion.models import Symbol
 
+MODEL_LABELS = {COINGLASS_3.name: "like Coinglass"}
 PALETTES = ("viridis", "magma", "cividis")
 THEMES = ("auto", "dark", "light")
 SCRIPTS = sorted(
@@ -31,7 +33,7 @@ def heatmap(request: HttpRequest) -> HttpResponse:
             "windows": WINDOWS,
             "default_window": DEFAULT_WINDOW,
             "intervals": INTERVALS,
-            "models": MODELS,
+            "models": [(name, MODEL_LABELS.get(name, name)) for name in MODELS],
             "palettes": PALETTES,
             "theme": theme if theme in THEMES else "auto",
             "scripts": SCRIPTS,

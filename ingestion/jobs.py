@@ -224,7 +224,7 @@ def settle(job: IngestionJob) -> bool:
 
 
 def sweep(now: datetime) -> list[int]:
-    """Ids of the chunks that somebody must be told of again, because their message may be lost.
+    """Ids of the chunks to enqueue again, because their message may be lost.
 
     Those whose worker gave no sign of life until its lease ran out and those whose next attempt is
     due, which are pending from then on, and those that have been pending for long while nothing of
@@ -249,7 +249,7 @@ def _forgotten_chunks(job: IngestionJob, now: datetime) -> set[int]:
     """Pending chunks of a job in which nothing has moved for as long as a message may be under way.
 
     A worker that is busy with other jobs keeps messages waiting. One sent twice does no harm, but
-    thousands would: each chunk is told of again only when its job has stood still twice as long.
+    thousands would: each chunk is enqueued again only when its job has stood still twice as long.
     """
     chunks = job.chunks.all()
     if chunks.filter(state=ChunkState.RUNNING).exists():

@@ -218,12 +218,6 @@ class Chunk(models.Model):
             return None
         return self.finished_at - self.started_at
 
-    def holds(self, token: uuid.UUID) -> bool:
-        """Whether the execution named by `token` still owns this chunk, asked of the database."""
-        return Chunk.objects.filter(
-            pk=self.pk, lease_token=token, state=ChunkState.RUNNING
-        ).exists()
-
 
 class RollBack(models.Model):
     """Rows of a symbol that were taken out of the lake, and are kept for a while to be undone."""

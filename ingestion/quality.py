@@ -2,7 +2,7 @@
 
 The lake says which rows there are and which files gave them; the chunks say what was tried. A day
 is divided into slots, each of which must hold a row: a candle's length, five minutes for open
-interest, an hour for trades, whose number is nobody's to know.
+interest, an hour for trades, because the number of trades is unknown.
 """
 
 from collections import Counter
@@ -96,7 +96,7 @@ MISSING_STATES = frozenset(
 loaded as well as they can be: the archive itself has some."""
 
 FINE_STATES = frozenset({DayState.VERIFIED, DayState.REPLACED})
-"""States in which nothing is left to be wished for."""
+"""States in which the data of a day are complete."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def unfinished_jobs(symbol: Symbol) -> QuerySet[IngestionJob]:
 def roll_back(symbol: Symbol, days: lake.Days = lake.ALL_DAYS, by: Any = None) -> RollBack:
     """Cancel a symbol's jobs and remove its rows of these days from all tables in one transaction.
 
-    Without days the symbol is disabled first; with them it is served on. A worker that is loading
+    Without days the symbol is disabled first; with them it stays enabled. A worker that is loading
     the symbol loses its lease before the rows go, and asks for it again under the lake's lock, so
     that nothing lands afterwards. What goes is kept until it is undone or given up. Raises
     TemporaryError when the lake could not be changed; the jobs are cancelled then.

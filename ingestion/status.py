@@ -16,7 +16,7 @@ from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import CollectorState, Symbol
 from ingestion.sources.governor import KEY, status_of
 from liqheat_project.lib import heartbeats
-from liqheat_project.lib.broker import short_of_patience
+from liqheat_project.lib.broker import redis_with_short_timeout
 from liqheat_project.lib.disk import existing
 
 QUEUES = ("ingest", "live", "validation")
@@ -88,7 +88,7 @@ def lake_status() -> LakeStatus:
 
 def broker_status() -> BrokerStatus:
     """Raises redis.RedisError when the broker does not answer."""
-    with short_of_patience(settings.REDIS_URL) as client:
+    with redis_with_short_timeout(settings.REDIS_URL) as client:
         about = client.info()
         return BrokerStatus(
             version=about.get("valkey_version") or about.get("redis_version", ""),

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from ingestion import lake
 from ingestion.models import CollectorState
 from ingestion.status import condition
-from liqheat_project.lib.broker import short_of_patience
+from liqheat_project.lib.broker import redis_with_short_timeout
 
 PATIENCE_SECONDS = 3.0
 KNOWN_FOR_SECONDS = 1.0  # however many ask, each process looks up this often
@@ -106,7 +106,7 @@ def _ask_lake() -> None:
 
 
 def _ask_broker() -> None:
-    with short_of_patience(settings.REDIS_URL) as client:
+    with redis_with_short_timeout(settings.REDIS_URL) as client:
         client.ping()
 
 

@@ -14,6 +14,8 @@ getcontext().prec = 40
 
 TOUCH = Decimal("1e-12")
 EDGE = Decimal("1e-9")
+TURNOVER_CAP = Decimal("0.98")
+RANGE_SHARES = [Decimal(share) for share in ("0.15", "0.2", "0.3", "0.2", "0.15")]
 
 
 @dataclass
@@ -96,7 +98,7 @@ class Market:
         self.sides = (Side(1), Side(-1))
         self.broken = True
         self.since_figure: list[int] = []
-        self.trades = trades if parameters.spread_entries else None
+        self.trades = trades
         self.figure_time = 0
 
     def columns(self, instants: list[int]) -> list[Column]:
@@ -159,15 +161,33 @@ class Market:
     def reach(self, side: Side, open_interest: Decimal, time: int | None) -> None:
         """Bring the side to the open interest; with a time, what opens there has a price."""
         total = side.total()
-        if open_interest > total and time is None:
-            side.unplaced += open_interest - total
-        elif open_interest > total:
-            self.open(side, open_interest - total, time)
-        elif open_interest < total:
+        falls_by = max(total - open_interest, Decimal(0))
+        closed = falls_by
+        if time is not None:
+            turned_over = exact(self.parameters.turnover) * self.volume()
+            closed = max(falls_by, min(TURNOVER_CAP * total, turned_over + falls_by))
+        if closed:
             for position in side.positions:
-                position.quantity = position.quantity * open_interest / total
-            side.unplaced = side.unplaced * open_interest / total
+                position.quantity = position.quantity * (total - closed) / total
+            side.unplaced = side.unplaced * (total - closed) / total
             side.positions = [position for position in side.positions if position.quantity > 0]
+        opened = open_interest - (total - closed)
+        if opened and time is None:
+            side.unplaced += opened
+        elif opened:
+            self.open(side, opened, time)
+
+    def volume(self) -> Decimal:
+        """Contracts traded since the last figure; none where a candle that moved has none."""
+        whole = Decimal(0)
+        for i in self.since_figure:
+            volume = self.candles.volume[i]
+            if isnan(volume) or volume <= 0:
+                if self.candles.high[i] > self.candles.low[i]:
+                    return Decimal(0)
+                continue
+            whole += exact(volume)
+        return whole
 
     def open(self, side: Side, contracts: Decimal, time: int) -> None:
         in_force = [table for table in self.brackets if table.valid_from <= time]
@@ -181,7 +201,9 @@ class Market:
                 side.positions.append(Position(side.side, opened, time, price, leverage, level))
 
     def entries(self, time: int) -> list[tuple[Decimal, Decimal]]:
-        """Prices with their shares: those traded since the last figure, else the one price."""
+        """Prices with their shares: the one price, or spread over trades, else over the range."""
+        if not self.parameters.spread_entries:
+            return [(self.entry_price(), Decimal(1))]
         traded = []
         if self.trades is not None:
             for at, price, volume in zip(
@@ -191,8 +213,22 @@ class Market:
                     traded.append((exact(price), exact(volume)))
         whole = sum(volume for _, volume in traded)
         if not whole:
-            return [(self.entry_price(), Decimal(1))]
+            return list(zip(self.prices_over_range(), RANGE_SHARES, strict=True))
         return [(price, volume / whole) for price, volume in traded]
+
+    def prices_over_range(self) -> list[Decimal]:
+        candles, since = self.candles, self.since_figure
+        high = max(exact(candles.high[i]) for i in since)
+        low = min(exact(candles.low[i]) for i in since)
+        middle = (high + low + exact(candles.close[since[-1]])) / 3
+        fifth = Decimal("0.2")
+        return [
+            low + fifth * (middle - low),
+            (low + middle) / 2,
+            middle,
+            (high + middle) / 2,
+            high + fifth * (middle - high),
+        ]
 
     def entry_price(self) -> Decimal:
         candles, value, volume, typicals = self.candles, Decimal(0), Decimal(0), []

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from heatmap.api.bodies import iso
 from heatmap.brackets import brackets_of
-from heatmap.build import MODELS, BadRequest, HeatmapRequest, Result, build_heatmap, columns_of
+from heatmap.build import (
+    DEFAULT_MODEL,
+    MODELS,
+    BadRequest,
+    HeatmapRequest,
+    Result,
+    build_heatmap,
+    columns_of,
+)
 from heatmap.engine import default_bin_size
 from heatmap.history import History, history_of
 from ingestion.lake import read
@@ -105,7 +113,7 @@ def _our_map(
         end=int(reference.times[-1]),
         interval=None,
         bin_size=max(bin_size, float(symbol.tick_size)),
-        parameters=MODELS["two-sided"],
+        parameters=MODELS[DEFAULT_MODEL],
         lookback=None,
     )
     try:

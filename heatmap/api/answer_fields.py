@@ -32,6 +32,9 @@ class Model(serializers.Serializer):
     name = serializers.CharField()
     leverage_weights = LeverageWeight(many=True)
     position_notional = serializers.FloatField(help_text="size of a typical position, USDT")
+    turnover = serializers.FloatField(
+        help_text="share of the traded contracts that closes old positions and opens new ones"
+    )
     taker_tilt = serializers.FloatField(help_text="0: off")
     spread_entries = serializers.BooleanField()
     traded_share = serializers.FloatField(
@@ -53,7 +56,10 @@ class BracketsUsed(serializers.Serializer):
 
 
 class Gap(serializers.Serializer):
-    kind = serializers.ChoiceField(["candles", "open_interest"])
+    kind = serializers.ChoiceField(
+        ["candles", "open_interest", "volume"],
+        help_text="what is missing; without the volume, turnover is off",
+    )
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
 
@@ -74,8 +80,10 @@ class ModelMeta(Coverage):
         help_text="share of the open contracts that no level shows: open before the history starts",
     )
     price_bin_size = serializers.FloatField(allow_null=True)
-    computed_ms = serializers.FloatField(help_text="time it took to compute, the first time")
-    cached = serializers.BooleanField()
+    computed_ms = serializers.FloatField(
+        help_text="time it took to compute, the first time; the header X-Cache says whether this "
+        "answer was computed now (miss) or came from the cache (hit)"
+    )
 
 
 class HeatmapMeta(ModelMeta):

@@ -13,6 +13,7 @@ from heatmap.brackets import Brackets
 from heatmap.build import BadRequest, Columns, HeatmapRequest, Result, build_candles
 from heatmap.candles import INTERVALS
 from heatmap.coarsen import coarser, factors
+from heatmap.coinglass import is_coinglass
 from heatmap.engine import Book, Heatmap, LiquidationMap
 from heatmap.engine.market import FloatArray
 from heatmap.history import History
@@ -56,7 +57,6 @@ def heatmap_meta(
         **model_meta(request, history, brackets, columns.start - columns.interval_ms, columns.end),
         **coverage_meta(history),
         "computed_ms": round(computed_ms, 1),
-        "cached": False,
     }
 
 
@@ -96,6 +96,7 @@ def model_meta(
         history.start if request.lookback is None else max(history.start, start - request.lookback)
     )
     traded = history.traded_share(since, min(end, history.end))
+    by_coinglass = is_coinglass(parameters)
     dates = [table.valid_from for table in brackets.tables]
     first = max(sum(date <= start for date in dates) - 1, 0)
     used = range(first, max(sum(date <= end for date in dates), first + 1))
@@ -107,14 +108,20 @@ def model_meta(
                 for leverage, weight in parameters.long_leverage_weights
             ],
             "position_notional": parameters.position_notional,
+            "turnover": parameters.turnover,
             "taker_tilt": parameters.taker_tilt,
             "spread_entries": parameters.spread_entries,
-            "traded_share": round(traded, 6) if parameters.spread_entries else None,
+            "traded_share": None
+            if by_coinglass or not parameters.spread_entries
+            else round(traded, 6),
             "lookback_hours": None if request.lookback is None else request.lookback // 3_600_000,
         },
         "brackets": {
             "symbol": brackets.owner,
-            "tables": [{"valid_from": iso(dates[i]), "source": brackets.sources[i]} for i in used],
+            # Its levels know no maintenance margin.
+            "tables": []
+            if by_coinglass
+            else [{"valid_from": iso(dates[i]), "source": brackets.sources[i]} for i in used],
         },
     }
 
@@ -355,7 +362,7 @@ def map_body(
                 *(column.tolist() for column in columns), strict=True
             )
         ]
-    meta |= {"computed_ms": round(computed_ms, 1), "cached": False}
+    meta["computed_ms"] = round(computed_ms, 1)
     return orjson.dumps({"meta": meta, "data": data})
 
 

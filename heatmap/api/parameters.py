@@ -6,13 +6,15 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from heatmap.build import MODELS, WINDOWS
+from heatmap.build import DEFAULT_MODEL, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
+from heatmap.engine import COINGLASS_3
 from liqheat_project.lib.validators import validate_symbol_name
 
 MOST_LEVERAGES = 20
 LARGEST_LEVERAGE = 200
 MOST_TILT = 10
+MOST_TURNOVER = 0.98
 FORMATS = ("json", "grid", "packed")
 LOOKBACK = r"\A(all|0|[1-9][0-9]{0,3}[hd])\Z"
 
@@ -101,23 +103,41 @@ class ModelQuery(SymbolQuery):
         required=False,
         max_length=400,
         help_text="share of new contracts by leverage, as leverage:weight pairs in any scale; by "
-        "default 5:15,10:30,25:25,50:20,100:10",
+        "default 5:15,10:30,25:25,50:20,100:10, and 5:14,10:3.5,15:6,20:8,25:10.5,75:57 of "
+        "coinglass-3",
     )
     lookback = serializers.RegexField(
         LOOKBACK,
         default="all",
         help_text="how long before the first column the book starts empty: all (the default: all "
-        "that is loaded), 0, or hours or days such as 12h or 30d",
+        "that is loaded), 0 (the default of coinglass-3), or hours or days such as 12h or 30d. A "
+        "map or an explanation by coinglass-3 needs it: it is the length of its window",
         error_messages={"invalid": "all, 0, or hours or days such as 12h or 30d."},
     )
     model = serializers.ChoiceField(
-        list(MODELS), default="two-sided", help_text="how entries are placed; see docs/model.md"
+        list(MODELS),
+        default=DEFAULT_MODEL,
+        help_text="turnover (the default): open interest, and a share of the traded volume that "
+        "closes old positions and opens new ones; net-open-interest: only the net change of open "
+        "interest opens and closes positions; coinglass-3: like Coinglass's model 3. Its map "
+        "begins empty with the window, each candle opens the same on both sides by the square root "
+        "of its volume, and nothing closes but by being liquidated; so it depends on the window "
+        "that is asked for. See docs/model.md",
+    )
+    turnover = serializers.FloatField(
+        min_value=0,
+        max_value=MOST_TURNOVER,
+        required=False,
+        help_text="share of the traded contracts that closes old positions and opens new ones; by "
+        "default the model's own, 0.3 or 0. Off where the volume is not known: meta.gaps names "
+        "these stretches with the kind volume",
     )
     spread_entries = serializers.BooleanField(
-        default=False,
-        help_text="spread the entries of an interval over its traded prices, where aggTrades are "
-        "loaded, instead of its volume-weighted price; meta.model.traded_share says for how much "
-        "of the computed time they are",
+        required=False,
+        help_text="spread the entries of an interval over its traded prices where aggTrades are "
+        "loaded, else over the range of its candles, instead of placing them at one price; by "
+        "default the model's own. meta.model.traded_share says for how much of the computed time "
+        "aggTrades are loaded",
     )
     taker_tilt = serializers.FloatField(
         min_value=-MOST_TILT,
@@ -138,6 +158,11 @@ class ModelQuery(SymbolQuery):
             return None
         hours = {"h": 1, "d": 24}.get(value[-1], 0)
         return int(value.rstrip("hd")) * hours * 3_600_000
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["model"] == COINGLASS_3.name and "lookback" not in self.initial_data:
+            attrs["lookback"] = 0
+        return attrs
 
 
 class HeatmapQuery(ModelQuery):
@@ -170,7 +195,7 @@ class HeatmapQuery(ModelQuery):
                 {"time_window": ["Give it with end_time or alone, not with start_time."]}
             )
         _check_order(attrs)
-        return attrs
+        return super().validate(attrs)
 
 
 class MapQuery(ModelQuery):

@@ -33,8 +33,8 @@ from heatmap.api.parameters import (
     Query,
     SymbolQuery,
 )
-from liqheat_project.lib.symbol_names import JAVASCRIPT_PATTERN
 from heatmap.build import LARGEST_GRID, LONGEST_COLUMNS
+from liqheat_project.lib.symbol_names import JAVASCRIPT_PATTERN
 
 TIMESTAMPS = """**Timestamps.** A column stamped t is the book at t, made of nothing but data that
 was available at t: a candle that is still open at t is not in it. Instants are UTC.
@@ -107,7 +107,7 @@ def _described(summary: str, text: str, query: type[Query], answers: dict[Any, A
 
 def _snapshots(symbol: str, price: float, long: float, short: float) -> OpenApiExample:
     value = {
-        "meta": {"symbol": symbol, "interval": "1h", "total_snapshots": 168, "cached": False},
+        "meta": {"symbol": symbol, "interval": "1h", "total_snapshots": 168},
         "data": [
             {
                 "timestamp": "2026-01-22T01:00:00Z",

@@ -35,10 +35,12 @@ from heatmap.build import (
     build_map,
     columns_of,
 )
+from heatmap.coinglass import is_coinglass
 from heatmap.supported_pairs import supported_pairs
 from ingestion.lake import read
 from ingestion.quality import version_of_attempts
 
+MODEL_CHOICES = ("turnover", "spread_entries", "taker_tilt")
 Cursor = duckdb.DuckDBPyConnection
 Parameters = dict[str, Any]
 
@@ -172,11 +174,16 @@ class SymbolsView(APIView):
 
 
 def _heatmap_request(query: Parameters) -> HeatmapRequest:
-    parameters = replace(
-        MODELS[query["model"]],
-        spread_entries=query["spread_entries"],
-        taker_tilt=query["taker_tilt"],
-    )
+    chosen = {name: query[name] for name in MODEL_CHOICES if name in query}
+    parameters = MODELS[query["model"]]
+    refused = [name for name, value in chosen.items() if value and is_coinglass(parameters)]
+    if refused:
+        raise BadRequest(
+            refused[0],
+            f"{parameters.name} has no such choice; it takes leverage_weights and lookback",
+        )
+    if not is_coinglass(parameters):
+        parameters = replace(parameters, **chosen)
     if "leverage_weights" in query:
         weights = query["leverage_weights"]
         parameters = replace(

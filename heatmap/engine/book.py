@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heatmap.engine.market import FloatArray, IntArray
 
-BOOK_VERSION = 1
+BOOK_VERSION = 2
 NEVER = -(2**62)
 COHORT_FIELDS = {
     "liquidation_price": np.float64,
@@ -18,7 +18,17 @@ COHORT_FIELDS = {
     "entry_price": np.float64,
     "leverage": np.float64,
 }
-PENDING = ("value", "volume", "typical", "candles", "taker_buy", "taker_volume", "broken")
+PENDING_SUMS = (
+    "value",
+    "volume",
+    "typical",
+    "candles",
+    "taker_buy",
+    "taker_volume",
+    "broken",
+    "unknown_volume",
+)
+PENDING = (*PENDING_SUMS, "high", "low", "close")
 
 
 def _empty(dtype: type) -> NDArray:
@@ -94,7 +104,9 @@ class Book:
             raise ValueError(f"not a book: {', '.join(sorted(missing))} missing")
         version = int(arrays["version"][0])
         if version != BOOK_VERSION:
-            raise ValueError(f"book version {version} can't be read, this engine needs 1")
+            raise ValueError(
+                f"book version {version} can't be read, this engine needs {BOOK_VERSION}"
+            )
         sides = []
         for name in ("long", "short"):
             cohorts: dict[str, Any] = {

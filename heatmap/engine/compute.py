@@ -16,6 +16,7 @@ from heatmap.engine.market import (
     OpenInterest,
     TradedPrices,
     gaps_between,
+    volume_gaps,
 )
 from heatmap.engine.parameters import ModelParameters
 from heatmap.engine.run import Plane, Run, SideColumns
@@ -128,7 +129,7 @@ def compute_heatmap(
         bin_size=bin_size,
         long=long.columns,
         short=short.columns,
-        gaps=gaps_between(candles, open_interest, max(start, book.time), end),
+        gaps=_gaps(candles, open_interest, parameters, max(start, book.time), end),
         book=run.book_after(long.book, short.book),
     )
 
@@ -171,6 +172,15 @@ def checkpoints(
         yield book
 
 
+def _gaps(
+    candles: Candles, open_interest: OpenInterest, parameters: ModelParameters, start: int, end: int
+) -> list[Gap]:
+    gaps = gaps_between(candles, open_interest, start, end)
+    if parameters.turnover:
+        gaps += volume_gaps(candles, start, end)
+    return sorted(gaps, key=lambda gap: (gap.start, gap.kind))
+
+
 def _after(candles: Candles, start: int, end: int | None) -> Candles:
     """The candles that open at or after `start` and end at or before `end`."""
     first = int(np.searchsorted(candles.open_time, start, side="left"))
@@ -190,12 +200,3 @@ def _shown_range(
     if len(shown.open_time) == 0:
         raise ValueError("without a candle before the last column, give a price range")
     return grid.default_price_range(shown.low, shown.high, parameters.lowest_leverage)
-
-
-def warm_up() -> None:
-    """Compile the engine (some seconds, once per machine: numba keeps the result on disk)."""
-    ones = np.ones(3)
-    candles = Candles(np.arange(3), ones, ones, ones, ones, ones, ones, ones, interval_ms=1)
-    open_interest = OpenInterest(np.arange(4), np.array([1.0, 2.0, 1.0, 2.0]), interval_ms=1)
-    brackets = (BracketTable(0, *(np.array([value]) for value in (0, 1, 0, 0, 100))),)
-    compute_heatmap(candles, open_interest, brackets, ModelParameters(), np.array([2, 3]), 1.0)

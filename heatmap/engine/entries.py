@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from heatmap.engine.book import NEVER, Book
-from heatmap.engine.margin import LONG, SHORT, BracketTable, brackets_in_force, liquidation_price
+from heatmap.engine.book import NEVER, PENDING, PENDING_SUMS, Book
+from heatmap.engine.margin import BracketTable, brackets_in_force
 from heatmap.engine.market import (
     LONGEST_SPACING,
     BoolArray,
@@ -20,8 +20,15 @@ from heatmap.engine.market import (
     IntArray,
     OpenInterest,
     TradedPrices,
+    unknown_volume,
 )
 from heatmap.engine.parameters import LeverageWeights, ModelParameters
+
+CANDLES = PENDING.index("candles")
+HIGH, LOW, CLOSE = (PENDING.index(name) for name in ("high", "low", "close"))
+SUMS = len(PENDING_SUMS)
+RANGE_SHARES = np.array([0.15, 0.20, 0.30, 0.20, 0.15])
+"""Shares of an interval's entries at the five prices of `prices_over_range`."""
 
 
 class Figures(NamedTuple):
@@ -42,10 +49,11 @@ class Changes(NamedTuple):
     """The candles that a figure closes, E of them, ordered by time.
 
     `candle`: position of the candle; `time`: its end, ms UTC. `start`: since when, ms UTC.
-    `open_interest`: contracts. `price`: at which contracts opened since `start`, USDT.
-    `taker_imbalance`: -1 (all sold) to 1 (all bought). `placed`: false where there is no figure
-    before, or a gap of figures or candles lies between: an increase has no known price then and
-    stays without levels.
+    `open_interest`: contracts. `price`: at which contracts opened since `start`, USDT; `low`,
+    `high` and `middle`, (high + low + close) / 3, of all candles since. `volume`: contracts traded
+    since, NaN where a candle whose price moved has none. `taker_imbalance`: -1 (all sold) to 1
+    (all bought). `placed`: false where there is no figure before, or a gap of figures or candles
+    lies between: an increase has no known price then and stays without levels.
     """
 
     candle: IntArray
@@ -53,27 +61,43 @@ class Changes(NamedTuple):
     start: IntArray
     open_interest: FloatArray
     price: FloatArray
+    low: FloatArray
+    high: FloatArray
+    middle: FloatArray
+    volume: FloatArray
     taker_imbalance: FloatArray
     placed: BoolArray
 
 
-@dataclass(frozen=True)
-class Levels:
-    """What one more contract on either side would look like: M entries at J leverages.
+class Entries(NamedTuple):
+    """Where the contracts of E changes open: M entries.
 
     Change e spreads over the entries `offsets[e]:offsets[e + 1]`, a share `share` [M] of it at
-    `entry_price` [M], `entry_time` [M]. Weights [M, J] already contain the share; prices [M, J]
-    are liquidation prices in USDT; `leverage` [M, J] is after folding.
+    `price` [M], USDT. `change` [M] is e.
     """
 
     offsets: IntArray
-    entry_time: IntArray
-    entry_price: FloatArray
+    change: IntArray
+    price: FloatArray
+    share: FloatArray
+
+
+@dataclass(frozen=True)
+class Mix:
+    """At what leverage the contracts of E changes open, of J leverages.
+
+    `leverage` [E, J] is after folding; `long_weight` and `short_weight` [E, J] are shares of what
+    opens. `table` [E] numbers the brackets in force, which `floors`, `rates` and `cums` [N, B]
+    hold, filled up with infinite floors.
+    """
+
     leverage: FloatArray
     long_weight: FloatArray
     short_weight: FloatArray
-    long_price: FloatArray
-    short_price: FloatArray
+    table: IntArray
+    floors: FloatArray
+    rates: FloatArray
+    cums: FloatArray
 
 
 def assign_figures(candles: Candles, open_interest: OpenInterest, book: Book) -> Figures:
@@ -106,20 +130,51 @@ def find_changes(candles: Candles, figures: Figures, book: Book) -> tuple[Change
     volume; the plain mean of the typical prices where nothing was traded.
     """
     sums = _summands(candles, figures, book)
+    extremes = np.column_stack((candles.high, candles.low, candles.close))
     pending = book.pending.copy()
     count = int(np.isfinite(figures.closing).sum())
     candle, start = np.empty(count, np.int64), np.empty(count, np.int64)
-    price, imbalance, placed = np.empty(count), np.empty(count), np.empty(count, dtype=bool)
-    changes = Changes(candle, np.empty(0, np.int64), start, price, price, imbalance, placed)
+    seen = np.empty((count, len(PENDING)))
     since = _sum_between_figures(
-        sums, figures, candles.end_time, pending, book.pending_since, changes
+        sums,
+        extremes,
+        figures,
+        candles.end_time,
+        pending,
+        book.pending_since,
+        candle,
+        start,
+        seen,
     )
+    changes = _changes_of(dict(zip(PENDING, seen.T, strict=True)), candle, start)
     closing = figures.closing[candle]
     return changes._replace(time=candles.end_time[candle], open_interest=closing), since, pending
 
 
+def _changes_of(seen: dict[str, FloatArray], candle: IntArray, start: IntArray) -> Changes:
+    volume, taker_volume = seen["volume"], seen["taker_volume"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        price = np.where(
+            volume > 0, seen["value"] / volume, seen["typical"] / np.maximum(seen["candles"], 1.0)
+        )
+        imbalance = np.where(taker_volume > 0, 2.0 * seen["taker_buy"] / taker_volume - 1.0, 0.0)
+    return Changes(
+        candle=candle,
+        time=np.empty(0, np.int64),
+        start=start,
+        open_interest=np.empty(0),
+        price=price,
+        low=seen["low"],
+        high=seen["high"],
+        middle=(seen["high"] + seen["low"] + seen["close"]) / 3.0,
+        volume=np.where(seen["unknown_volume"] == 0, volume, np.nan),
+        taker_imbalance=imbalance,
+        placed=seen["broken"] == 0,
+    )
+
+
 def _summands(candles: Candles, figures: Figures, book: Book) -> FloatArray:
-    """What each candle adds to the pending sums, in the order of `PENDING`."""
+    """What each candle adds to the pending sums, in the order of `PENDING_SUMS`."""
     typical = (candles.high + candles.low + candles.close) / 3.0
     volume = np.where(np.isfinite(candles.volume), np.maximum(candles.volume, 0.0), 0.0)
     quoted = np.isfinite(candles.quote_volume) & (candles.quote_volume > 0) & (volume > 0)
@@ -134,97 +189,119 @@ def _summands(candles: Candles, figures: Figures, book: Book) -> FloatArray:
             np.where(taker_known, candles.taker_buy_volume, 0.0),
             np.where(taker_known, volume, 0.0),
             (candles.open_time > known_until) | figures.broken,
+            unknown_volume(candles),
         )
     )
 
 
 @njit(cache=True, nogil=True)
-def _sum_between_figures(sums, figures, end_time, pending, since, changes):
+def _sum_between_figures(sums, extremes, figures, end_time, pending, since, candle, start, seen):
     change = 0
     for i in range(len(sums)):
         if not np.isnan(figures.restart[i]):
             since = figures.restart_time[i]
             pending[:] = 0.0
-        pending += sums[i]
+        first = pending[CANDLES] == 0.0
+        pending[HIGH] = extremes[i, 0] if first else max(pending[HIGH], extremes[i, 0])
+        pending[LOW] = extremes[i, 1] if first else min(pending[LOW], extremes[i, 1])
+        pending[CLOSE] = extremes[i, 2]
+        pending[:SUMS] += sums[i]
         if np.isnan(figures.closing[i]):
             continue
-        value, volume, typical, candles, taker_buy, taker_volume, broken = pending
-        changes.candle[change], changes.start[change] = i, since
-        changes.price[change] = value / volume if volume > 0 else typical / candles
-        imbalance = 2.0 * taker_buy / taker_volume - 1.0 if taker_volume > 0 else 0.0
-        changes.taker_imbalance[change] = imbalance
-        changes.placed[change] = broken == 0.0
+        candle[change], start[change] = i, since
+        seen[change] = pending
         since = end_time[i]
         pending[:] = 0.0
         change += 1
     return since
 
 
-def spread_over_trades(
-    changes: Changes, trades: TradedPrices | None
-) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """Entries of the changes: offsets [E + 1], change [M], price [M] and share [M].
-
-    One entry at the change's price, or one per traded price since the figure before, with its
-    share of the volume, where there are trades.
-    """
+def entries_of(
+    changes: Changes, parameters: ModelParameters, trades: TradedPrices | None = None
+) -> Entries:
+    """Where the changes open: at their one price, or with `spread_entries` at the prices traded
+    since the figure before, by volume, and over the interval's range where no trades are known."""
     count = len(changes.time)
-    if trades is None:
-        return np.arange(count + 1), np.arange(count), changes.price, np.ones(count)
-    first = np.searchsorted(trades.time, changes.start, side="left")
-    last = np.searchsorted(trades.time, changes.time, side="left")
-    volume = np.append(0.0, np.cumsum(trades.volume))
-    traded = (volume[last] > volume[first]) & changes.placed
-    length = np.where(traded, last - first, 1)
+    if not parameters.spread_entries:
+        return Entries(np.arange(count + 1), np.arange(count), changes.price, np.ones(count))
+    first = last = np.zeros(count, np.int64)
+    traded = np.zeros(count, dtype=bool)
+    if trades is not None:
+        first = np.searchsorted(trades.time, changes.start, side="left")
+        last = np.searchsorted(trades.time, changes.time, side="left")
+        volume = np.append(0.0, np.cumsum(trades.volume))
+        traded = (volume[last] > volume[first]) & changes.placed
+    length = np.where(traded, last - first, len(RANGE_SHARES))
     offsets = np.append(0, np.cumsum(length))
     change = np.repeat(np.arange(count), length)
-    position = first[change] + np.arange(offsets[-1]) - offsets[change]
-    position = np.minimum(position, max(len(trades.time) - 1, 0))
-    price, share = changes.price[change], np.ones(len(change))
-    spread = traded[change]
-    price[spread] = trades.price[position[spread]]
-    share[spread] = trades.volume[position[spread]]
+    price, share = np.empty(offsets[-1]), np.empty(offsets[-1])
+    over_range = ~traded[change]
+    five = prices_over_range(changes.low, changes.middle, changes.high)
+    price[over_range] = five[~traded].ravel()
+    share[over_range] = np.tile(RANGE_SHARES, int((~traded).sum()))
+    if trades is not None:
+        position = (first[change] + np.arange(offsets[-1]) - offsets[change])[traded[change]]
+        price[traded[change]] = trades.price[position]
+        share[traded[change]] = trades.volume[position]
     share /= np.bincount(change, share, count)[change]
-    return offsets, change, price, share
+    return Entries(offsets, change, price, share)
 
 
-def liquidation_levels(
-    changes: Changes,
-    brackets: Sequence[BracketTable],
-    parameters: ModelParameters,
-    trades: TradedPrices | None = None,
-) -> Levels:
-    """Weights and liquidation prices for every entry and leverage, by the brackets in force."""
-    offsets, change, price, share = spread_over_trades(changes, trades)
-    time = changes.time[change]
+def prices_over_range(low: FloatArray, middle: FloatArray, high: FloatArray) -> FloatArray:
+    """Five prices from `low` to `high` [N, 5]; what lies near the ends was traded less.
+
+    `middle` [N] is (high + low + close) / 3. A rule of thumb, measured against real liquidations:
+    docs/model.md.
+    """
+    return np.column_stack(
+        (
+            0.8 * low + 0.2 * middle,
+            (low + middle) / 2.0,
+            middle,
+            (high + middle) / 2.0,
+            0.8 * high + 0.2 * middle,
+        )
+    )
+
+
+def leverage_mix(
+    changes: Changes, brackets: Sequence[BracketTable], parameters: ModelParameters
+) -> Mix:
+    """The leverages and their weights for every change, by the brackets in force."""
     leverages = sorted(
         {float(leverage) for leverage, _ in parameters.long_leverage_weights}
         | {float(leverage) for leverage, _ in parameters.short_leverage_weights}
     )
-    shape = (len(price), len(leverages))
-    leverage, long_price, short_price = np.empty(shape), np.empty(shape), np.empty(shape)
-    long_weight, short_weight = np.empty(shape), np.empty(shape)
-    in_force = brackets_in_force(brackets, time)
-    quantity = (parameters.position_notional / price)[:, None]
-    for version in np.unique(in_force):
-        rows, table = in_force == version, brackets[version]
-        allowed = table.max_leverage_at(parameters.position_notional)
-        folded = np.minimum(leverages, allowed)
-        leverage[rows] = folded
-        long_weight[rows] = _mix(parameters.long_leverage_weights, leverages, folded)
-        short_weight[rows] = _mix(parameters.short_leverage_weights, leverages, folded)
-        position = price[rows, None], folded
-        long_price[rows] = liquidation_price(*position, LONG, quantity[rows], table)
-        short_price[rows] = liquidation_price(*position, SHORT, quantity[rows], table)
+    table = brackets_in_force(brackets, changes.time)
+    folded = np.array(
+        [
+            np.minimum(leverages, one.max_leverage_at(parameters.position_notional))
+            for one in brackets
+        ]
+    )
+    long_mix = np.array([_mix(parameters.long_leverage_weights, leverages, row) for row in folded])
+    short_mix = np.array(
+        [_mix(parameters.short_leverage_weights, leverages, row) for row in folded]
+    )
+    leverage, long_weight, short_weight = folded[table], long_mix[table], short_mix[table]
     if parameters.taker_tilt:
-        tilt = parameters.taker_tilt * changes.taker_imbalance[change]
+        tilt = parameters.taker_tilt * changes.taker_imbalance
         long_weight = _tilted(long_weight, leverage, tilt)
         short_weight = _tilted(short_weight, leverage, -tilt)
-    long_weight *= share[:, None]
-    short_weight *= share[:, None]
-    return Levels(
-        offsets, time, price, leverage, long_weight, short_weight, long_price, short_price
+    widest = max(len(one.floors) for one in brackets)
+    return Mix(
+        leverage,
+        long_weight,
+        short_weight,
+        table,
+        floors=np.array([_padded(one.floors, widest, np.inf) for one in brackets]),
+        rates=np.array([_padded(one.maintenance_margin_rates, widest, 0.0) for one in brackets]),
+        cums=np.array([_padded(one.cums, widest, 0.0) for one in brackets]),
     )
+
+
+def _padded(values: FloatArray, length: int, filler: float) -> FloatArray:
+    return np.append(values, np.full(length - len(values), filler))
 
 
 def _mix(weights: LeverageWeights, leverages: list[float], folded: FloatArray) -> FloatArray:

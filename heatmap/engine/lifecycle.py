@@ -13,13 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from heatmap.engine.market import FloatArray, IntArray
+from heatmap.engine.margin import liquidation_price_of
+from heatmap.engine.market import BoolArray, FloatArray, IntArray
 
 # Prices closer than this (relative) touch, and levels closer than this (in bins) to an edge lie
 # on it: decimal prices are not exact in binary, and a touch must not depend on the last bit.
 TOUCH_TOLERANCE = 1e-12
 EDGE_TOLERANCE = 1e-9
 SMALLEST_SCALE = 1e-100
+# Turnover leaves this share of a side open at the least, whatever was traded since the last figure.
+LARGEST_TURNOVER = 0.98
 
 TOTAL, UNPLACED, SCALE, CREATED, CONSUMED = range(5)
 COHORTS, HEAP, DIRTY_LOW, DIRTY_HIGH = range(4)
@@ -34,14 +37,26 @@ class Path(NamedTuple):
 
 
 class Openings(NamedTuple):
-    """Per change: open interest, placed, offsets of entries. Per entry: price, keys, weights."""
+    """What opens at E changes, in M entries, at J leverages, on one side.
+
+    Per change: open interest, contracts that turn over, whether openings are placed, the offsets
+    of its entries, leverages and weights [E, J], and its bracket table. Per entry: price and share.
+    `notional` of a typical position in USDT; floors, rates and cums of the tables [N, B].
+    """
 
     open_interest: FloatArray
-    placed: np.ndarray
+    turnover: FloatArray
+    placed: BoolArray
     offsets: IntArray
-    entry_price: FloatArray
-    key: FloatArray
+    leverage: FloatArray
     weight: FloatArray
+    table: IntArray
+    entry_price: FloatArray
+    share: FloatArray
+    notional: float
+    floors: FloatArray
+    rates: FloatArray
+    cums: FloatArray
 
 
 class Cohorts(NamedTuple):
@@ -124,31 +139,56 @@ def _consume(trigger, cohorts, bins, amounts, counts):
 
 @njit(cache=True, nogil=True)
 def _book(open_interest, change, openings, cohorts, bins, amounts, counts):
-    """Bring the side's total to the figure: open the difference, or close it pro rata."""
+    """Bring the side's total to the figure: turn over, open the difference, or close it pro rata.
+
+    What turns over closes pro rata and opens again at this figure's entries.
+    """
+    placed = change >= 0 and openings.placed[change]
     opened = open_interest - amounts[TOTAL]
-    if opened > 0 and (change < 0 or not openings.placed[change]):
+    if placed and openings.turnover[change] > 0.0 and amounts[TOTAL] > 0.0:
+        net_closed = max(-opened, 0.0)
+        closed = min(LARGEST_TURNOVER * amounts[TOTAL], openings.turnover[change] + net_closed)
+        remaining = min(amounts[TOTAL] - closed, open_interest)
+        _close(remaining / amounts[TOTAL], cohorts, bins, amounts, counts)
+        opened = open_interest - remaining
+    elif opened < 0:
+        _close(open_interest / amounts[TOTAL], cohorts, bins, amounts, counts)
+    if opened > 0 and not placed:
         amounts[UNPLACED] += opened / amounts[SCALE]
     elif opened > 0:
         for entry in range(openings.offsets[change], openings.offsets[change + 1]):
-            for leverage in range(openings.key.shape[1]):
-                contracts = opened * openings.weight[entry, leverage]
+            for leverage in range(openings.weight.shape[1]):
+                weight = openings.weight[change, leverage] * openings.share[entry]
+                contracts = opened * weight
                 if contracts > 0:
                     amounts[CREATED] += contracts * openings.entry_price[entry]
                     amount = contracts / amounts[SCALE]
-                    _open(entry, leverage, amount, openings, cohorts, bins, counts)
-    elif opened < 0:
-        amounts[SCALE] *= open_interest / amounts[TOTAL]
-        if amounts[SCALE] < SMALLEST_SCALE:
-            _renormalise(cohorts, bins, amounts, counts)
+                    _open(change, entry, leverage, amount, openings, cohorts, bins, counts)
     amounts[TOTAL] = open_interest
 
 
 @njit(cache=True, nogil=True)
-def _open(entry, leverage, amount, openings, cohorts, bins, counts):
+def _close(remaining_share, cohorts, bins, amounts, counts):
+    amounts[SCALE] *= remaining_share
+    if amounts[SCALE] < SMALLEST_SCALE:
+        _renormalise(cohorts, bins, amounts, counts)
+
+
+@njit(cache=True, nogil=True)
+def _open(change, entry, leverage, amount, openings, cohorts, bins, counts):
     cohort = counts[COHORTS]
-    cohorts.key[cohort] = openings.key[entry, leverage]
+    price, table = openings.entry_price[entry], openings.table[change]
+    cohorts.key[cohort] = bins.side * liquidation_price_of(
+        price,
+        openings.leverage[change, leverage],
+        bins.side,
+        openings.notional / price,
+        openings.floors[table],
+        openings.rates[table],
+        openings.cums[table],
+    )
     cohorts.amount[cohort] = amount
-    cohorts.origin[cohort] = entry * openings.key.shape[1] + leverage
+    cohorts.origin[cohort] = entry * openings.weight.shape[1] + leverage
     counts[COHORTS] += 1
     _push(cohorts, counts, cohort)
     _link(cohorts, bins, cohort)

@@ -114,20 +114,27 @@ def liquidation_price(
 def _liquidation_prices(entries, leverages, sides, quantities, floors, rates, cums):
     prices = np.empty(len(entries))
     for i in range(len(entries)):
-        side, quantity = sides[i], quantities[i]
-        margin_free = entries[i] * (1.0 - side / leverages[i])
-        bracket = _bracket_of(entries[i] * quantity, floors)
-        price = 0.0
-        # The maintenance margin is continuous and convex, so this settles; each pass can only
-        # stop or move on, and two brackets that share an edge give the same price there.
-        for _ in range(len(floors) + 1):
-            price = (margin_free - side * cums[bracket] / quantity) / (1.0 - side * rates[bracket])
-            settled = _bracket_of(price * quantity, floors)
-            if settled == bracket:
-                break
-            bracket = settled
-        prices[i] = price
+        prices[i] = liquidation_price_of(
+            entries[i], leverages[i], sides[i], quantities[i], floors, rates, cums
+        )
     return prices
+
+
+@njit(cache=True, nogil=True)
+def liquidation_price_of(entry, leverage, side, quantity, floors, rates, cums):
+    """`liquidation_price` of one position, for compiled code; infinite floors fill up a table."""
+    margin_free = entry * (1.0 - side / leverage)
+    bracket = _bracket_of(entry * quantity, floors)
+    price = 0.0
+    # The maintenance margin is continuous and convex, so this settles; each pass can only
+    # stop or move on, and two brackets that share an edge give the same price there.
+    for _ in range(len(floors) + 1):
+        price = (margin_free - side * cums[bracket] / quantity) / (1.0 - side * rates[bracket])
+        settled = _bracket_of(price * quantity, floors)
+        if settled == bracket:
+            break
+        bracket = settled
+    return price
 
 
 @njit(cache=True, nogil=True)

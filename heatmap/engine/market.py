@@ -150,11 +150,30 @@ class TradedPrices:
 
 
 class Gap(NamedTuple):
-    """A stretch [start, end) without data; `kind` is "candles" or "open_interest"."""
+    """A stretch [start, end) without data; `kind` is "candles", "open_interest" or "volume"."""
 
     kind: str
     start: int
     end: int
+
+
+def unknown_volume(candles: Candles) -> BoolArray:
+    """The candles whose price moved though nothing is said to have been traded, [N]."""
+    return ~(candles.volume > 0) & (candles.high > candles.low)
+
+
+def volume_gaps(candles: Candles, start: int, end: int) -> list[Gap]:
+    """The stretches within [start, end), int64 ms UTC, whose volume is not known."""
+    first = int(np.searchsorted(candles.end_time, start, side="right"))
+    last = int(np.searchsorted(candles.open_time, end, side="left"))
+    part = candles.slice(first, max(first, last))
+    edges = np.diff(unknown_volume(part).astype(np.int8), prepend=0, append=0)
+    return [
+        Gap(
+            "volume", max(int(part.open_time[begin]), start), min(int(part.end_time[stop - 1]), end)
+        )
+        for begin, stop in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
+    ]
 
 
 def gaps_between(candles: Candles, open_interest: OpenInterest, start: int, end: int) -> list[Gap]:

@@ -28,22 +28,25 @@ class ModelParameters:
     normalised, so that equal mixes are equal parameters.
 
     `position_notional`: the size Q of a typical position in USDT; it chooses the bracket.
+    `turnover`: the share of the traded contracts that closes old positions and opens new ones on
+    top of the net change of open interest; 0 is off.
+    `spread_entries`: spread the entries of an interval over its traded prices where they are
+    given, else over its range, instead of its volume-weighted price.
     `taker_tilt`: with taker imbalance b = 2 taker_buy/volume - 1, the weights of new longs are
     multiplied by leverage^(tilt b), those of new shorts by leverage^(-tilt b), then normalised:
     the side that takes opens with more leverage. It never changes how much is opened. 0 is off.
-    `spread_entries`: spread the entries of an interval over its traded prices, where they are
-    given, instead of its volume-weighted price.
 
     Raises ValueError for leverages below 1, weights that are negative or all zero, and sizes
     that are not positive.
     """
 
-    name: str = "two-sided"
+    name: str = "turnover"
     long_leverage_weights: LeverageWeights = DEFAULT_LEVERAGE_WEIGHTS
     short_leverage_weights: LeverageWeights = DEFAULT_LEVERAGE_WEIGHTS
     position_notional: float = 10_000.0
+    turnover: float = 0.3
+    spread_entries: bool = True
     taker_tilt: float = 0.0
-    spread_entries: bool = False
 
     def __post_init__(self) -> None:
         for name in ("long_leverage_weights", "short_leverage_weights"):
@@ -57,6 +60,8 @@ class ModelParameters:
             object.__setattr__(self, name, _normalised(weights))
         if not 0 < self.position_notional < np.inf:
             raise ValueError("the position notional must be a positive number of USDT")
+        if not 0 <= self.turnover < 1:
+            raise ValueError("the turnover must be a share of the volume, from 0 to below 1")
         if not -10 <= self.taker_tilt <= 10:
             raise ValueError("the taker tilt must be a number between -10 and 10")
 
@@ -75,6 +80,12 @@ def _normalised(weights: LeverageWeights) -> LeverageWeights:
     if math.isclose(whole, 1.0, rel_tol=1e-12):
         whole = 1.0  # what is normalised stays as it is, so that a copy equals its original
     return tuple((leverage, weight / whole) for leverage, weight in sorted(summed.items()))
+
+
+TURNOVER = ModelParameters()
+"""The default: old positions close and new ones open with the traded volume."""
+NET_OPEN_INTEREST = ModelParameters(name="net-open-interest", turnover=0.0, spread_entries=False)
+"""Only the net change of open interest opens and closes, at one price a figure."""
 
 
 def model_fingerprint(parameters: ModelParameters, brackets: Sequence[BracketTable]) -> str:

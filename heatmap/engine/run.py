@@ -59,8 +59,9 @@ class Run:
         self.changes, self.pending_since, self.pending = entries.find_changes(
             candles, self.figures, book
         )
-        spread = trades if parameters.spread_entries else None
-        self.levels = entries.liquidation_levels(self.changes, brackets, parameters, spread)
+        self.parameters = parameters
+        self.entries = entries.entries_of(self.changes, parameters, trades)
+        self.mix = entries.leverage_mix(self.changes, brackets, parameters)
         self.change_of = np.full(len(candles.open_time), -1)
         self.change_of[self.changes.candle] = np.arange(len(self.changes.candle))
 
@@ -72,20 +73,13 @@ class Run:
         """
         long = side == LONG
         low, high = self.candles.triggers()
-        levels, prior = self.levels, self.book.longs if long else self.book.shorts
+        prior = self.book.longs if long else self.book.shorts
         path = lifecycle.Path(
             low * (1 - TOUCH_TOLERANCE) if long else -high * (1 + TOUCH_TOLERANCE),
             self.figures.restart,
             self.change_of,
         )
-        openings = lifecycle.Openings(
-            self.changes.open_interest,
-            self.changes.placed,
-            levels.offsets,
-            levels.entry_price,
-            levels.long_price if long else -levels.short_price,
-            levels.long_weight if long else levels.short_weight,
-        )
+        openings = self._openings(self.mix.long_weight if long else self.mix.short_weight)
         cohorts = _cohorts(prior, side, openings)
         bins_ = _bins(bins, side)
         columns = _columns(last_candle, bins[1])
@@ -103,6 +97,26 @@ class Run:
             self._side_after(prior, side, cohorts, amounts, counts),
         )
 
+    def _openings(self, weight: FloatArray) -> lifecycle.Openings:
+        """`weight` [E, J]: of the side's leverages."""
+        changes, mix = self.changes, self.mix
+        turnover = self.parameters.turnover * changes.volume
+        return lifecycle.Openings(
+            changes.open_interest,
+            np.where(np.isfinite(turnover), turnover, 0.0),
+            changes.placed,
+            self.entries.offsets,
+            mix.leverage,
+            weight,
+            mix.table,
+            self.entries.price,
+            self.entries.share,
+            self.parameters.position_notional,
+            mix.floors,
+            mix.rates,
+            mix.cums,
+        )
+
     def _side_after(
         self,
         prior: BookSide,
@@ -111,18 +125,18 @@ class Run:
         amounts: FloatArray,
         counts: IntArray,
     ) -> BookSide:
-        levels, scale = self.levels, amounts[lifecycle.SCALE]
+        scale = amounts[lifecycle.SCALE]
         quantity = cohorts.amount[: counts[lifecycle.COHORTS]] * scale
         open_ = np.flatnonzero(quantity)
         old, new = np.split(open_, [np.searchsorted(open_, len(prior.quantity))])
-        origin = cohorts.origin[new]
-        entry = origin // max(levels.leverage.shape[1], 1)
+        entry, leverage = np.divmod(cohorts.origin[new], max(self.mix.leverage.shape[1], 1))
+        change = self.entries.change[entry]
         return BookSide(
             liquidation_price=cohorts.key[open_] * side,
             quantity=quantity[open_],
-            entry_time=np.concatenate((prior.entry_time[old], levels.entry_time[entry])),
-            entry_price=np.concatenate((prior.entry_price[old], levels.entry_price[entry])),
-            leverage=np.concatenate((prior.leverage[old], levels.leverage.ravel()[origin])),
+            entry_time=np.concatenate((prior.entry_time[old], self.changes.time[change])),
+            entry_price=np.concatenate((prior.entry_price[old], self.entries.price[entry])),
+            leverage=np.concatenate((prior.leverage[old], self.mix.leverage[change, leverage])),
             unplaced=float(amounts[lifecycle.UNPLACED] * scale),
             total=float(amounts[lifecycle.TOTAL]),
         )
@@ -147,7 +161,10 @@ class Run:
 
 def _cohorts(prior: BookSide, side: int, openings: lifecycle.Openings) -> lifecycle.Cohorts:
     """Room for the prior cohorts and for every level that may open, the prior ones filled in."""
-    count, room = len(prior.quantity), len(prior.quantity) + openings.key.size
+    count, room = (
+        len(prior.quantity),
+        len(prior.quantity) + len(openings.entry_price) * openings.weight.shape[1],
+    )
     cohorts = lifecycle.Cohorts(
         key=np.empty(room),
         amount=np.empty(room),

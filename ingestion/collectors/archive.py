@@ -41,7 +41,7 @@ def ask_for(name: str, files: Iterable[ArchiveFile]) -> list[int]:
     if symbol is None:
         return []
     days: dict[tuple[str, str], set[date]] = defaultdict(set)
-    for file in set(files) - _spoken_for(symbol):
+    for file in set(files) - _pending_or_recent(symbol):
         days[name_of(file), file.period].add(file.start)
     datasets: dict[tuple[str, frozenset[date]], list[str]] = defaultdict(list)
     for (dataset, period), starts in sorted(days.items()):
@@ -53,7 +53,7 @@ def ask_for(name: str, files: Iterable[ArchiveFile]) -> list[int]:
     return ids
 
 
-def _spoken_for(symbol: Symbol) -> set[ArchiveFile]:
+def _pending_or_recent(symbol: Symbol) -> set[ArchiveFile]:
     waiting = ~Q(state__in=ENDED_CHUNK_STATES)
     tried = Q(
         state__in=[*FAILED_CHUNK_STATES, ChunkState.CANCELLED],

@@ -4,13 +4,13 @@ from django.conf import settings
 
 from ingestion.sources.governor import Governor
 from ingestion.sources.rest import FuturesExchange
-from liqheat_project.lib.broker import short_of_patience
+from liqheat_project.lib.broker import redis_with_short_timeout
 
 
 def governor() -> Governor:
     """The one governor of all workers' REST requests."""
     return Governor(
-        short_of_patience(settings.REDIS_URL),
+        redis_with_short_timeout(settings.REDIS_URL),
         settings.REST_WEIGHT_A_MINUTE,
         settings.REST_RECHECK_SECONDS,
     )

@@ -1,4 +1,4 @@
-"""The collectors' accounts of themselves."""
+"""The collectors' status records."""
 
 from datetime import datetime
 from typing import Any

@@ -204,7 +204,7 @@ def traded_prices(
 
 
 def coverage(cursor: duckdb.DuckDBPyConnection, symbol: str) -> dict[str, Coverage]:
-    """What the lake holds of a symbol, by plain table name; empty tables are left out."""
+    """The data loaded for a symbol, by plain table name; empty tables are left out."""
     selects = " UNION ALL ".join(
         f"SELECT '{table.plain_name}' AS name, count(*), epoch_ms(min({table.time})), "
         f"epoch_ms(max({table.time})) FROM {table.name} WHERE symbol = $symbol"

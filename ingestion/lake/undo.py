@@ -1,4 +1,4 @@
-"""The way back of what a removal took."""
+"""Restore rolled-back rows."""
 
 import shutil
 import uuid

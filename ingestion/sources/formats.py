@@ -28,7 +28,6 @@ import csv
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 
 from ingestion.errors import BadFormat
 from ingestion.sources.files import ArchiveFile, Dataset
@@ -112,12 +111,6 @@ class Layout:
     dataset: Dataset
     has_header: bool
     names: tuple[str, ...]
-
-    @cached_property
-    def positions(self) -> dict[str, int]:
-        """Position from 0 of each known column that the file has."""
-        known = COLUMNS[self.dataset]
-        return {name: position for position, name in enumerate(self.names) if name in known}
 
 
 def read_layout(first_line: str, dataset: Dataset) -> Layout:

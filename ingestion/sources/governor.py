@@ -165,7 +165,7 @@ class Governor:
         try:
             self._change(edit)
         except SourceUnavailable as error:
-            logger.warning("An answer came. %s", error)
+            logger.warning("Could not record the response in Redis: %s", error)
 
 
 def status_of(stored: object, now: float) -> Status:

@@ -263,13 +263,18 @@ def _only_member(archive: zipfile.ZipFile, file: ArchiveFile, origin: str) -> zi
     name = member.orig_filename
     if "/" in name or "\\" in name or "\0" in name:
         raise BadArchive(f"{origin} has a member with a path in its name: {name!r}")
-    if not unicodedata.normalize("NFC", name).startswith(f"{file.symbol}-{file.kind}-") or not name.endswith(".csv"):
+    if not _is_named_for(name, file):
         raise BadArchive(f"{origin} holds {name!r}, {file.name}.csv was expected")
     if member.flag_bits & 0x1:
         raise BadArchive(f"{origin} is encrypted")
     if member.compress_type not in _METHODS:
         raise BadArchive(f"{origin} uses compression method {member.compress_type}, not deflate")
     return member
+
+
+def _is_named_for(name: str, file: ArchiveFile) -> bool:
+    plain = unicodedata.normalize("NFC", name)
+    return plain.startswith(f"{file.symbol}-{file.kind}-") and plain.endswith(".csv")
 
 
 def _is_of_the_finder(name: str) -> bool:

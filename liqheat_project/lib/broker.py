@@ -49,7 +49,7 @@ def configure(folder: Path) -> tuple[list[str], str]:
     return [server, str(file)], f"redis://:{password}@127.0.0.1:{port}/0"
 
 
-def short_of_patience(url: str, seconds: float = 2.0) -> redis.Redis:
+def redis_with_short_timeout(url: str, seconds: float = 2.0) -> redis.Redis:
     """A client for questions whose answer is not worth a long wait."""
     return redis.Redis.from_url(
         url,

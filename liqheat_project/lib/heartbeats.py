@@ -10,7 +10,7 @@ from collections.abc import Callable
 import redis
 from redis.exceptions import RedisError
 
-from liqheat_project.lib.broker import short_of_patience
+from liqheat_project.lib.broker import redis_with_short_timeout
 
 KEY = "liqheat:heartbeats"
 FORGOTTEN_AFTER_SECONDS = 86_400.0
@@ -34,7 +34,7 @@ class Heartbeat:
         if now < self._next:
             return
         self._next = now + self._every
-        self._client = self._client or short_of_patience(self._url())
+        self._client = self._client or redis_with_short_timeout(self._url())
         try:
             self._client.hset(KEY, name, str(time.time()))
         except RedisError as error:

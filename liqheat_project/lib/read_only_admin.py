@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Nothing can be added, changed or deleted here, by superusers neither."""
+    """Nothing can be added, changed or deleted here, not even by superusers."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -13,7 +13,7 @@ _LETTERS = frozenset({"Lu", "Lt", "Lm", "Lo", "Mn", "Mc"})
 
 
 def is_symbol_name(text: object) -> bool:
-    """Whether a symbol can have this name, as Binance has them: ETHUSDT, BTCUSDT_250627, 币安人生USDT.
+    """Whether a symbol can have this name, as Binance has them: ETHUSDT, 币安人生USDT.
 
     Letters of any script (not small ones, where a script has both), digits and underscores, in
     Unicode's normal form C. It is never a path: no dot, slash, blank or control character is in it.

@@ -78,6 +78,20 @@ def test_the_address_reproduces_the_view(new_page: Callable[..., HeatmapPage]) -
     assert again.tab.locator("#chart").screenshot() == first.tab.locator("#chart").screenshot()
 
 
+@pytest.mark.parametrize(
+    ("choice", "heatmap", "liquidation_map"),
+    [("window", "0", "24h"), ("7d", "168h", "192h"), ("30d", "720h", "744h")],
+)
+def test_positions_can_be_limited_by_when_they_opened(
+    page: HeatmapPage, choice: str, heatmap: str, liquidation_map: str
+) -> None:
+    page.open(ADDRESS)
+    with page.tab.expect_request(re.compile(rf"heatmap-timeseries\?.*lookback={heatmap}&")):
+        page.tab.select_option("#history", choice)
+    with page.tab.expect_request(re.compile(rf"/liquidations/map\?.*lookback={liquidation_map}$")):
+        page.tab.locator("#tab-map").click()
+
+
 def test_zoom_and_pan_are_in_the_address_and_survive_a_reload(page: HeatmapPage) -> None:
     page.open(ADDRESS)
     pane = page.pane()

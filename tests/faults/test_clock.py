@@ -36,7 +36,7 @@ def shift(job: IngestionJob, by: timedelta) -> None:
 @pytest.fixture
 def dead(five_days: Plan) -> IngestionJob:
     """A job whose worker died with its first chunk; the second waits for another attempt, a third
-    was told of again."""
+    was enqueued again."""
     job = five_days(throttle_ms=0)
     first, second, third, *_ = job.chunks.all()
     assert lease.take(first.pk)

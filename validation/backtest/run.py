@@ -9,7 +9,7 @@ import numpy as np
 
 from heatmap.api.bodies import iso
 from heatmap.brackets import Brackets, brackets_of
-from heatmap.build import MODELS
+from heatmap.build import DEFAULT_MODEL, MODELS
 from heatmap.checkpoints import book_before
 from heatmap.engine import Book, Candles, OpenInterest, advance, checkpoints, default_bin_size
 from heatmap.engine.market import FloatArray
@@ -39,7 +39,7 @@ from validation.nulls import Lift
 
 MOST_EVENTS = 500
 """Events that are ranked; of more, so many evenly spread ones."""
-PARAMETERS = MODELS["two-sided"]
+PARAMETERS = MODELS[DEFAULT_MODEL]
 
 
 class NoData(Exception):

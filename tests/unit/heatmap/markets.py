@@ -138,5 +138,6 @@ def parameters(draw: st.DrawFn) -> ModelParameters:
         short_leverage_weights=tuple(draw(weights)),
         position_notional=draw(st.sampled_from([1_000.0, 10_000.0, 1_000_000.0])),
         taker_tilt=draw(st.sampled_from([0.0, 0.0, 0.7])),
+        turnover=draw(st.sampled_from([0.0, 0.3, 0.3, 0.9])),
         spread_entries=draw(st.booleans()),
     )

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heatmap.engine import (
+    NET_OPEN_INTEREST,
     Book,
     Heatmap,
     ModelParameters,
@@ -126,7 +127,7 @@ def test_hard_closing_does_not_wear_the_book_out():
 def test_the_entry_price_remembers_the_candles_before_a_checkpoint():
     candles = candles_of([(p, p, p, p) for p in (100.0, 110.0, 120.0, 90.0, 80.0)], 60_000)
     figures = open_interest_of({0: 10.0, FIVE_MINUTES: 30.0})
-    model = ModelParameters()
+    model = NET_OPEN_INTEREST
     book = advance(Book(), candles.slice(0, 3), figures, BRACKETS, model)
     book = advance(through_a_file(book), candles.slice(3, 5), figures, BRACKETS, model)
     np.testing.assert_allclose(book.longs.entry_price, 100.0)

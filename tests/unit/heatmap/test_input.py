@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from heatmap.engine import (
+    NET_OPEN_INTEREST,
     BracketTable,
     Candles,
     ModelParameters,
@@ -127,13 +128,15 @@ def test_a_fingerprint_changes_with_all_that_the_book_depends_on():
     models = [
         ModelParameters(),
         ModelParameters(taker_tilt=0.1),
+        ModelParameters(turnover=0.2),
+        NET_OPEN_INTEREST,
         ModelParameters(long_leverage_weights=((5, 1),)),
         ModelParameters(position_notional=1.0),
     ]
     prints = {model_fingerprint(model, (BTC_BRACKETS,)) for model in models}
     prints.add(model_fingerprint(models[0], (ROUND_BRACKETS,)))
     prints.add(model_fingerprint(models[0], (dataclasses.replace(BTC_BRACKETS, valid_from=1),)))
-    assert len(prints) == 6
+    assert len(prints) == 8
     assert model_fingerprint(models[0], (BTC_BRACKETS,)) in prints
 
 
@@ -163,5 +166,5 @@ def test_single_precision_input_gives_the_book_of_double_precision():
 def test_a_copy_with_other_options_has_the_same_weights():
     weights = ((5.0, 0.1), (10.0, 0.7), (25.0, 0.2), (50.0, 0.3), (100.0, 0.4))
     model = ModelParameters(long_leverage_weights=weights)
-    there = dataclasses.replace(model, spread_entries=True)
-    assert dataclasses.replace(there, spread_entries=False) == model
+    there = dataclasses.replace(model, spread_entries=False)
+    assert dataclasses.replace(there, spread_entries=True) == model

@@ -1,9 +1,17 @@
 """The model's rules one by one, on markets small enough to check by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from heatmap.engine import BracketTable, Gap, ModelParameters, TradedPrices, compute_heatmap
+from heatmap.engine import (
+    NET_OPEN_INTEREST,
+    BracketTable,
+    Gap,
+    TradedPrices,
+    compute_heatmap,
+)
 from tests.unit.heatmap.markets import (
     BTC_BRACKETS,
     FIVE_MINUTES,
@@ -14,8 +22,10 @@ from tests.unit.heatmap.markets import (
     open_interest_of,
 )
 
-ONLY_10X = ModelParameters(
-    long_leverage_weights=((10.0, 1.0),), short_leverage_weights=((10.0, 1.0),)
+ONLY_10X = replace(
+    NET_OPEN_INTEREST,
+    long_leverage_weights=((10.0, 1.0),),
+    short_leverage_weights=((10.0, 1.0),),
 )
 FLAT = (100.0, 100.0, 100.0, 100.0)
 
@@ -149,9 +159,8 @@ def test_entries_spread_over_traded_prices_only_when_asked_for():
     figures = {0: 10, FIVE_MINUTES: 14}
     plain = after([FLAT], figures, trades=trades)
     assert levels(plain.long_density[0]) == {90: pytest.approx(360)}
-    model = ModelParameters(
-        long_leverage_weights=((10.0, 1.0),),
-        short_leverage_weights=((10.0, 1.0),),
+    model = replace(
+        ONLY_10X,
         spread_entries=True,
     )
     spread = after([FLAT], figures, model=model, trades=trades)
@@ -159,7 +168,9 @@ def test_entries_spread_over_traded_prices_only_when_asked_for():
 
 
 def test_a_leverage_that_is_not_allowed_folds_into_the_highest_allowed():
-    model = ModelParameters(position_notional=13_000_000)  # fifth BTC bracket: 25x at most
+    model = replace(
+        NET_OPEN_INTEREST, position_notional=13_000_000
+    )  # fifth BTC bracket: 25x at most
     heatmap = after([FLAT], {0: 10, FIVE_MINUTES: 110}, model=model, brackets=(BTC_BRACKETS,))
     by_leverage = dict(zip(heatmap.book.longs.leverage, heatmap.book.longs.quantity, strict=True))
     assert by_leverage == pytest.approx({5.0: 15.0, 10.0: 30.0, 25.0: 55.0})
@@ -174,15 +185,15 @@ def test_new_brackets_hold_for_what_opens_when_they_begin():
 def test_when_all_is_liquidated_nothing_is_left_of_it():
     crash = (100.0, 100.0, 10.0, 10.0)
     figures = {0: 0, FIVE_MINUTES: 0.1, 2 * FIVE_MINUTES: 0.3, 3 * FIVE_MINUTES: 0.7}
-    heatmap = after([FLAT] * 3 + [crash], figures, model=ModelParameters())
+    heatmap = after([FLAT] * 3 + [crash], figures, model=NET_OPEN_INTEREST)
     assert heatmap.long.total.tolist() == [0.1, 0.3, 0.7, 0.0]
 
 
 def test_taker_imbalance_tilts_the_mix_but_never_the_count():
     figures = {0: 10, FIVE_MINUTES: 110}
     bought = {"volume": [8.0], "taker_buy_volume": [8.0]}
-    plain = after([FLAT], figures, model=ModelParameters(), **bought)
-    tilted = after([FLAT], figures, model=ModelParameters(taker_tilt=0.5), **bought)
+    plain = after([FLAT], figures, model=NET_OPEN_INTEREST, **bought)
+    tilted = after([FLAT], figures, model=replace(NET_OPEN_INTEREST, taker_tilt=0.5), **bought)
     for side, more_leverage in (("longs", True), ("shorts", False)):
         before, now = getattr(plain.book, side), getattr(tilted.book, side)
         assert now.quantity.sum() == pytest.approx(100)

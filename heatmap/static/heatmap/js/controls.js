@@ -1,5 +1,6 @@
 // The form controls: they show the state and change it.
 
+import { usesAllData } from "./queries.js";
 import { PALETTE_NAMES } from "./state.js";
 import { candleChoice, chooseCandles, nextTheme, theme } from "./theme.js";
 
@@ -128,7 +129,7 @@ export function showControls(values, threshold) {
   for (const control of document.querySelectorAll("[data-for]")) {
     control.hidden = control.dataset.for !== values.tab;
   }
-  byId("window").hidden = values.tab === "map" && values.history === "all";
+  byId("window").hidden = values.tab === "map" && usesAllData(values);
   showThreshold(values.threshold ?? threshold, values.threshold === null);
 }
 

@@ -120,8 +120,8 @@ export class Exporter {
 
   modelLine({ model }) {
     const mix = model.leverage_weights.map(({ leverage, weight }) => `${leverage}x ${Math.round(weight * 100)}%`);
-    const since = this.state.values.history === "window" ? "the window" : "all loaded data";
-    return `model ${model.name}: ${mix.join(", ")}; positions of ${since}`;
+    const opened = document.querySelector("#history").selectedOptions[0].text;
+    return `model ${model.name}: ${mix.join(", ")}; positions opened in ${opened}`;
   }
 }
 

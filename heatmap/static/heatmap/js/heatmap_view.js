@@ -141,7 +141,9 @@ export class HeatmapView {
 
   gaps() {
     const column = (text) => this.chart.columnAt(Date.parse(text));
+    // Without a volume only the turnover is off: the levels are there, so nothing is hatched.
     return this.grid.meta.gaps
+      .filter(({ kind }) => kind !== "volume")
       .map(({ start, end, kind }) => ({ kind, from: column(start), to: column(end) }))
       .map((gap) => ({
         ...gap,

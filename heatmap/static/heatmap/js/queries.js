@@ -14,6 +14,8 @@ const INTERVAL_OF_WINDOW = {
   "180d": "6h",
   "1y": "12h",
 };
+/** What can be chosen under "positions opened in", besides all data: hours before the window. */
+export const HOURS_BEFORE_WINDOW = { window: 0, "7d": 168, "30d": 720 };
 const HOURS = { h: 1, d: 24, y: 8760 };
 
 export const HEATMAP = "/liquidations/heatmap-timeseries";
@@ -33,7 +35,7 @@ export function heatmapQuery(values, { automaticInterval = false } = {}) {
     end_time: iso(values.end),
     interval: chosen,
     model: values.model,
-    lookback: values.history === "window" ? "0" : null,
+    lookback: lookback(values, 0),
     format: "packed",
   };
 }
@@ -43,7 +45,7 @@ export function mapQuery(values) {
     symbol: values.symbol,
     time: iso(values.end),
     model: values.model,
-    lookback: values.history === "window" ? `${hoursOf(values.window)}h` : null,
+    lookback: lookback(values, hoursOf(values.window)),
   };
 }
 
@@ -56,8 +58,21 @@ export function explainQuery(values, grid, time, price) {
     price: String(price),
     price_bin_size: String(grid.binSize),
     model: values.model,
-    lookback: values.history === "window" ? `${Math.max(hours, 1)}h` : null,
+    lookback: lookback(values, Math.max(hours, 1)),
   };
+}
+
+/** How long before an instant that lies `hoursShown` after the window's start the book begins
+ * empty; null is all data. */
+function lookback(values, hoursShown) {
+  if (usesAllData(values)) return null;
+  const hours = hoursShown + (HOURS_BEFORE_WINDOW[values.history] ?? 0);
+  return hours ? `${hours}h` : "0";
+}
+
+/** Coinglass's rule begins empty with a window, whatever is loaded. */
+export function usesAllData({ history, model }) {
+  return history === "all" && model !== "coinglass-3";
 }
 
 export function hoursOf(window) {

@@ -1,5 +1,7 @@
 // What the page shows, as one object, and its form in the URL.
 
+import { HOURS_BEFORE_WINDOW } from "./queries.js";
+
 export const PALETTE_NAMES = ["viridis", "magma", "cividis"];
 const SYMBOL = /^[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}0-9_]{2,30}$/u;
 
@@ -34,7 +36,7 @@ export function fields(choices) {
     end: [instant, null],
     interval: [oneOf(choices.intervals), null],
     model: [oneOf(choices.models), choices.models[0]],
-    history: [oneOf(["all", "window"]), "all"],
+    history: [oneOf(["all", ...Object.keys(HOURS_BEFORE_WINDOW)]), "all"],
     side: [oneOf(["both", "long", "short"]), "both"],
     threshold: [number(0.001, 1), null],
     palette: [oneOf(PALETTE_NAMES), "viridis"],
