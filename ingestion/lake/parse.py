@@ -156,6 +156,7 @@ def _parse(
         _read_rows(cursor, csv_path, layout, quote, parsed, now)
         rows, bad, disorder = _counts(cursor, parsed)
         total = rows + bad
+        _require_exact_times(cursor, parsed)
         if csv_path.stat().st_size:
             _require_every_line(csv_path, total + layout.has_header, file)
         if bad or disorder:
@@ -165,7 +166,6 @@ def _parse(
             raise BadFormat(_why_refused(cursor, parsed, rows, bad))
         if bad > QUARANTINE_LIMIT_SHARE * (rows + bad) and not accept_bad:
             raise TooManyBadRows(_why_refused(cursor, parsed, rows, bad))
-        _require_exact_times(cursor, parsed)
         parsed = replace(
             parsed, rows=rows, quarantined=bad, duplicates=total - rows - bad, note=note
         )
@@ -381,7 +381,7 @@ def _require_exact_times(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) 
     if row[0] <= rows / 2:
         raise BadFormat(
             f"The times of {parsed.file.name} were rounded: its {rows:,} trades lie on {row[0]:,} "
-            "instants. A spreadsheet does so when it saves a file; take the archive's own"
+            "instant(s). A spreadsheet does so when it saves a file; take the archive's own"
         )
 
 
