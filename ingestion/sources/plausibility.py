@@ -7,7 +7,7 @@ rows of 0 between good ones (2,329 in ten symbols, in runs of 1 to 116 rows).
 
 import math
 from collections.abc import Sequence
-from itertools import takewhile
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +52,8 @@ WAITS = (
 _Level = np.ndarray  # positions of figures in a row without a fall or a jump between them
 _HOUR_MS = 3_600_000
 _VALUE_AGREES = 5.0
-_FEW = 12
+_BACK = 2.0
+_FEW, _MANY = 12, 600
 
 
 def price_fault(*prices: float) -> str:
@@ -109,20 +110,23 @@ def judge_open_interest(times: np.ndarray, contracts: np.ndarray, values: np.nda
     """
     reasons = [""] * len(times)
     _judge_zeros(times, contracts, reasons)
-    positive = np.flatnonzero(contracts > 0)
-    levels = _levels(contracts, positive)
+    levels = _levels(contracts, np.flatnonzero(contracts > 0))
+    starts = np.array([level[0] for level in levels], dtype=np.int64)
     believed: np.ndarray | None = None
     for place, level in enumerate(levels):
-        later = levels[place + 1 :]
-        reason = (
-            _first_fault(level, later, times, contracts)
-            if believed is None
-            else _fault(level, later, believed, times, contracts, values)
-        )
-        for position in level:
+        true = level
+        if believed is None:
+            reason = _first_fault(level, levels[place + 1 : place + 1 + _MANY], times, contracts)
+        elif back := _way_back(level, believed, times, contracts):
+            for position in level[:back]:
+                reasons[position] = COMES_BACK
+            reason, true = "", level[back:]
+        else:
+            reason = _fault(level, starts[place + 1 :], believed, times, contracts, values)
+        for position in true:
             reasons[position] = reason
         if not reason:
-            joined = level if believed is None else np.concatenate([believed, level])
+            joined = true if believed is None else np.concatenate([believed, true])
             believed = joined[times[joined] > times[joined[-1]] - _HOUR_MS]
     return reasons
 
@@ -142,7 +146,7 @@ def _levels(contracts: np.ndarray, positive: np.ndarray) -> list[_Level]:
     if not positive.size:
         return []
     ratios = contracts[positive[1:]] / contracts[positive[:-1]]
-    breaks = np.flatnonzero(~((ratios >= FALL) & (ratios <= JUMP))) + 1
+    breaks = np.flatnonzero(~((ratios >= FALL) & (ratios <= 1 / FALL))) + 1
     return np.split(positive, breaks)
 
 
@@ -164,33 +168,40 @@ def _first_fault(
     return NO_NEIGHBOUR if doubted else ""
 
 
+def _way_back(level: _Level, believed: np.ndarray, times: np.ndarray, contracts: np.ndarray) -> int:
+    """How many figures of a level stand before it has come back in small steps; 0 if it has not."""
+    newest, usual = contracts[believed[-1]], float(np.median(contracts[believed]))
+    if any(_agree(one, contracts[level[0]]) for one in (newest, usual)):
+        return 0
+    ratios = contracts[level] / usual
+    soon = times[level] <= times[level[0]] + PATIENCE_MS
+    back = np.flatnonzero(soon & (ratios >= 1 / _BACK) & (ratios <= _BACK))
+    return int(back[0]) if back.size else 0
+
+
 def _fault(
     level: _Level,
-    later: Sequence[_Level],
+    later: np.ndarray,
     believed: np.ndarray,
     times: np.ndarray,
     contracts: np.ndarray,
     values: np.ndarray,
 ) -> str:
-    newest, usual = contracts[believed[-1]], float(np.median(contracts[believed]))
-
-    def is_known(position: int) -> bool:
-        return any(_agree(known, contracts[position]) for known in (newest, usual))
-
+    """`later` are the positions at which later levels start."""
+    known = (contracts[believed[-1]], float(np.median(contracts[believed])))
     first = level[0]
-    if is_known(first):
+    if any(_agree(one, contracts[first]) for one in known):
         return ""
-    until = times[first] + LOOK_BACK_MS
-    soon = takewhile(lambda other: times[other[0]] <= until, later)
-    if any(is_known(other[0]) for other in soon):
+    soon = later[: np.searchsorted(times[later], times[first] + LOOK_BACK_MS, side="right")]
+    if any(np.any(_agree(one, contracts[soon])) for one in known):
         return COMES_BACK
     if _same_value(values[believed[-1]], values[first]) or _lasted(level, times) >= PATIENCE_MS:
         return ""
-    return NO_NEIGHBOUR if later else WAITS
+    return NO_NEIGHBOUR if later.size else WAITS
 
 
-def _agree(before: float, after: float) -> bool:
-    return bool(FALL * before <= after <= JUMP * before)
+def _agree(before: float, after: Any) -> Any:
+    return (FALL * before <= after) & (after <= JUMP * before)
 
 
 def _same_value(before: float, after: float) -> bool:

@@ -50,6 +50,8 @@ def test_growth_and_falls_that_a_market_makes_are_true() -> None:
 def test_the_newest_figures_wait_until_they_come_back_or_last() -> None:
     assert judged([1000.0] * 20 + [50.0] * 3) == [""] * 20 + [WAITS] * 3
     assert judged([1000.0] * 20 + [50.0] * 3 + [990.0])[20:] == [COMES_BACK] * 3 + [""]
+    slowly = judged([1000.0] * 20 + [50.0, 200.0, 400.0, 600.0])
+    assert slowly[20:] == [COMES_BACK] * 3 + [""]
     assert not any(judged([1000.0] * 20 + [50.0] * FIFTEEN_HOURS))
 
 
