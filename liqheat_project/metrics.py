@@ -25,8 +25,9 @@ from ingestion import lake, status
 from ingestion.errors import IngestionError
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.read import loaded_series
-from ingestion.models import CollectorState, IngestionJob
+from ingestion.models import CollectorState, IngestionJob, Symbol
 from liqheat_project.lib.runs import RunState
+from validation import liquidated
 
 LOOPBACK = ("127.0.0.1", "::1")
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
@@ -69,6 +70,7 @@ class Figures(Collector):
             "database": _of_database,
             "lake": _of_lake,
             "broker": _of_broker,
+            "amounts": _of_amounts,
         }
         for part, measure in parts.items():
             try:
@@ -181,6 +183,34 @@ def _of_broker() -> Iterator[Metric]:
             ),
         ):
             yield GaugeMetricFamily(name, help_text, value=float(value))
+
+
+def _of_amounts() -> Iterator[Metric]:
+    """As the daily task kept them in the cache; nothing is computed here."""
+    usd = _gauge(
+        "liqheat_liquidated_usd_a_day",
+        "USD liquidated a day: modelled, recorded, and the fall of open interest.",
+        "symbol",
+        "kind",
+    )
+    apart = _gauge(
+        "liqheat_liquidated_well",
+        "1 unless modelled liquidations are more than a factor of 5 off either.",
+        "symbol",
+    )
+    for symbol in Symbol.enabled_names():
+        found = liquidated.known(symbol)
+        if found is None:
+            continue
+        for kind, value in (
+            ("modelled", found.modelled),
+            ("recorded", found.recorded),
+            ("open_interest_fall", found.fall),
+        ):
+            if value is not None:
+                usd.add_metric([symbol, kind], value)
+        apart.add_metric([symbol], float(not found.remarks))
+    yield from (usd, apart)
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:

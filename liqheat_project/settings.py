@@ -172,8 +172,10 @@ CELERY_TASK_ROUTES = {
     "ingestion.sync_archive": {"queue": "live"},
     "ingestion.check_checksums": {"queue": "live"},
     "validation.execute": {"queue": "validation"},
+    "validation.measure_amounts": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
+    "validation.make_again_after_loading": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
@@ -206,6 +208,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="2", minute="20"),
     },
     "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
+    "make-validation-again-after-loading": {
+        "task": "validation.make_again_after_loading",
+        "schedule": 30,
+    },
+    "measure-amounts": {"task": "validation.measure_amounts", "schedule": crontab("40", "3")},
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},
 }
 

@@ -73,7 +73,7 @@ def draw(
         inner = np.linspace(lowest, highest, 7)
         price_ticks = [(float(price), f"{price:.0f}") for price in inner]
     for price, text in price_ticks:
-        write(text, 1370, BOTTOM - (price - lowest) * scale)
+        _write_beside_tick(pen, text, 1351, BOTTOM - (price - lowest) * scale, ink)
     for x, text in zip(np.linspace(LEFT, RIGHT, len(time_labels)), time_labels, strict=True):
         write(text, float(x), BOTTOM + 14)
     if candles is not None:
@@ -113,3 +113,16 @@ def _write(
     font = ImageFont.load_default(size)
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     pen.text((round(x - (left + right) / 2), round(y - (top + bottom) / 2)), text, ink, font)
+
+
+def _write_beside_tick(
+    pen: ImageDraw.ImageDraw, text: str, left: float, y: float, ink: tuple[int, int, int]
+) -> None:
+    """As a canvas does with the text baseline "middle": the middle of the em square, whose ascent
+    and descent are the font's, stands at the tick; the baseline on a whole pixel."""
+    size = 12
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    ascent, descent = ImageFont.load_default(1000).getmetrics()
+    middle = size * (ascent - descent) / (ascent + descent) / 2
+    pen.text((left, round(y + middle)), text, ink, font, anchor="ls")

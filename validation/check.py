@@ -25,6 +25,7 @@ from ingestion.models import Symbol
 from validation.coinglass import Reference, Unreadable
 from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare, grid_of_cells, resample
 from validation.nulls import Column, Lift, lifts, other_times
+from validation.time_zone import place_in_time
 
 COMPARED_COLUMNS = 5
 FINER = 5
@@ -60,13 +61,9 @@ def check(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
 
     Raises Unreadable, with what to do, where the two have nothing in common.
     """
-    if not len(reference.times):
-        raise Unreadable(
-            "The columns have no times, so they can't be compared with ours: state the browser's "
-            "time zone. " + " ".join(reference.remarks)
-        )
     with read.snapshot() as cursor:
         history = history_of(cursor, symbol.name)
+        reference = place_in_time(cursor, history, reference)
         least_size = _served_bin_size(symbol, reference)
         ours = _our_map(cursor, symbol, history, reference, least_size / FINER)
     maps = _maps(reference, ours, least_size)
@@ -77,6 +74,7 @@ def check(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
         "source": reference.source,
         "model": reference.model,
         "range": reference.range,
+        "time_zone": reference.time_zone,
         "window_start": _iso(int(reference.times[0])),
         "window_end": _iso(int(reference.times[-1])),
         "data_start": _iso(history.start),

@@ -23,6 +23,13 @@ def _symbol_field(**options: Any) -> forms.ModelChoiceField:
     )
 
 
+def known_time_zone(name: str) -> str:
+    """The name if there is such a zone, or blank. Raises ValidationError."""
+    if name and name not in available_timezones():
+        raise forms.ValidationError("This is no time zone such as UTC or Europe/Berlin.")
+    return name
+
+
 class ReferenceForm(forms.Form):
     """A file with a heatmap of Coinglass's, and what neither its name nor its picture says."""
 
@@ -49,8 +56,8 @@ class ReferenceForm(forms.Form):
         required=False,
         max_length=64,
         widget=UnfoldAdminTextInputWidget(attrs={"list": "time-zones"}),
-        help_text="Of the browser that took the screenshot, such as UTC or Europe/Berlin: the "
-        "picture does not show it, and without it the columns have no times.",
+        help_text="Of the browser that took the screenshot, such as UTC or Europe/Berlin. Left "
+        "blank, it is found by laying the picture's candles over ours.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -78,10 +85,7 @@ class ReferenceForm(forms.Form):
         return text
 
     def clean_time_zone(self) -> str:
-        name: str = self.cleaned_data["time_zone"]
-        if name and name not in available_timezones():
-            raise forms.ValidationError("This is no time zone such as UTC or Europe/Berlin.")
-        return name
+        return known_time_zone(self.cleaned_data["time_zone"])
 
 
 class AskCoinglassForm(forms.Form):

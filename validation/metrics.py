@@ -150,10 +150,10 @@ def price_level_overlap(
 
 def rank_correlation(first: FloatArray, second: FloatArray) -> float:
     """Spearman's rank correlation, equal values sharing their mean rank; NaN without variation."""
-    ranks = _ranks(first), _ranks(second)
-    if any(len(rank) < 2 or np.ptp(rank) == 0 for rank in ranks):
+    both = ranks(first), ranks(second)
+    if any(len(rank) < 2 or np.ptp(rank) == 0 for rank in both):
         return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(np.corrcoef(both[0], both[1])[0, 1])
 
 
 def earth_movers_distance(first: FloatArray, second: FloatArray) -> float:
@@ -215,6 +215,7 @@ def _integral(edges: FloatArray, amounts: FloatArray, at: FloatArray) -> FloatAr
     return np.diff(np.interp(at, edges, np.append(0.0, np.cumsum(amounts))))
 
 
-def _ranks(values: FloatArray) -> FloatArray:
+def ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 1 on, equal values sharing their mean rank."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[which]

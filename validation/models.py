@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from ingestion.models import Symbol
+from ingestion.models import IngestionJob, Symbol
 from liqheat_project.lib.runs import AbstractRun
 from validation.gate import Policy
 
@@ -99,6 +99,23 @@ class ValidationRun(AbstractRun):
     reasons = models.JSONField(default=list, help_text="why it did not pass")
     unreadable = models.TextField(
         blank=True, help_text="why the reference could not be read or compared"
+    )
+    needs_time_zone = models.BooleanField(
+        default=False, help_text="it failed for want of the browser's time zone"
+    )
+    missing_from = models.DateField(
+        null=True, help_text="the first day of its window that is not loaded"
+    )
+    missing_until = models.DateField(null=True, help_text="the last one")
+    loading = models.ForeignKey(
+        IngestionJob,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="the job that loads the missing days; when it succeeded, the run is made again",
+    )
+    made_again_as = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", help_text="after loading"
     )
     verdict = models.CharField(
         max_length=12,

@@ -12,7 +12,7 @@ from ingestion.errors import IngestionError
 from ingestion.models import Symbol
 from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.runs import ENDED_STATES, RunState
-from validation import approval, coinglass_api, drawing, journal, references
+from validation import approval, coinglass_api, drawing, journal, missing_days, references
 from validation.check import Comparison, check
 from validation.coinglass import Unreadable
 from validation.coinglass.names import parse_range
@@ -83,8 +83,8 @@ def create_refused(
     return run
 
 
-def run_again(run: ValidationRun, requested_by: Any = None) -> ValidationRun:
-    """A new run on the same file."""
+def run_again(run: ValidationRun, requested_by: Any = None, time_zone: str = "") -> ValidationRun:
+    """A new run on the same file, in another time zone where one is given."""
     return ValidationRun.objects.create(
         symbol=run.symbol,
         source=run.source,
@@ -92,10 +92,26 @@ def run_again(run: ValidationRun, requested_by: Any = None) -> ValidationRun:
         sha256=run.sha256,
         model=run.model,
         range=run.range,
-        time_zone=run.time_zone,
+        time_zone=time_zone or run.time_zone,
         steps_total=STEPS,
         requested_by=requested_by,
     )
+
+
+def make_again_after_loading() -> list[ValidationRun]:
+    """New runs for those whose missing days are loaded now, each once."""
+    loaded = ValidationRun.objects.filter(
+        loading__state=RunState.SUCCEEDED, made_again_as=None
+    ).values_list("pk", flat=True)
+    found = []
+    for run_id in loaded:
+        with transaction.atomic():
+            run = ValidationRun.objects.select_for_update().get(pk=run_id)
+            if run.made_again_as is None:
+                run.made_again_as = run_again(run, run.requested_by)
+                run.save(update_fields=["made_again_as"])
+                found.append(run.made_again_as)
+    return found
 
 
 def execute(run_id: int) -> None:
@@ -110,6 +126,7 @@ def execute(run_id: int) -> None:
     try:
         comparison = _compare(run)
     except Unreadable as error:
+        run.needs_time_zone = error.needs_time_zone
         _end(run, RunState.FAILED, error.reason, passed=False, unreadable=error.reason)
     except IngestionError as error:
         _end(run, RunState.FAILED, str(error))
@@ -163,6 +180,7 @@ def _compare(run: ValidationRun) -> Comparison:
     _step(run, 1)
     reference = references.read(run)
     run.model, run.range = reference.model, reference.range
+    missing_days.note(run, reference)
     _step(run, 2)
     comparison = check(run.symbol, reference, seed=int(run.sha256[:8], 16))
     _step(run, 3)

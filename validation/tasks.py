@@ -3,7 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
+from ingestion.models import Symbol
 from validation import inbox, runs
+from validation.liquidated import liquidated
 
 
 def send(run_id: int) -> None:
@@ -26,3 +28,15 @@ def pick_up() -> None:
 def hand_out_again() -> None:
     for run_id in runs.forgotten(timezone.now()):
         execute.delay(run_id)
+
+
+@shared_task(name="validation.make_again_after_loading")
+def make_again_after_loading() -> None:
+    for run in runs.make_again_after_loading():
+        execute.delay(run.pk)
+
+
+@shared_task(name="validation.measure_amounts")
+def measure_amounts() -> None:
+    for symbol in Symbol.objects.filter(enabled=True):
+        liquidated(symbol)

@@ -1,6 +1,7 @@
 """The heatmap: the book of open positions, seen at the instants asked for."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from heatmap.engine.market import (
     volume_gaps,
 )
 from heatmap.engine.parameters import ModelParameters
-from heatmap.engine.run import Plane, Run, SideColumns
+from heatmap.engine.run import Plane, Run, SideColumns, SideRun
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def compute_heatmap(
     instants = np.append(start, columns)
     last_candle = np.searchsorted(history.end_time, instants, side="right") - 1
     run = Run(history, open_interest, brackets, parameters, trades, book)
-    long, short = (run.side(side, last_candle, (first, count, bin_size)) for side in (LONG, SHORT))
+    long, short = _both_sides(run, last_candle, (first, count, bin_size))
     return Heatmap(
         times=columns,
         prices=grid.lower_edges(first, count, bin_size),
@@ -151,7 +152,7 @@ def advance(
     history = _after(candles, book.time, None)
     run = Run(history, open_interest, brackets, parameters, trades, book)
     no_columns, no_bins = np.empty(0, np.int64), (0, 0, 1.0)
-    long, short = (run.side(side, no_columns, no_bins) for side in (LONG, SHORT))
+    long, short = _both_sides(run, no_columns, no_bins)
     return run.book_after(long.book, short.book)
 
 
@@ -170,6 +171,15 @@ def checkpoints(
         part = _after(candles, book.time, int(instant))
         book = advance(book, part, open_interest, brackets, parameters, trades=trades)
         yield book
+
+
+def _both_sides(
+    run: Run, last_candle: IntArray, bins: tuple[int, int, float]
+) -> tuple[SideRun, SideRun]:
+    """Longs and shorts know nothing of each other and run at the same time."""
+    with ThreadPoolExecutor(1) as thread:
+        shorts = thread.submit(run.side, SHORT, last_candle, bins)
+        return run.side(LONG, last_candle, bins), shorts.result()
 
 
 def _gaps(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from heatmap.engine.ladder import put, step_of, swept
 from heatmap.engine.margin import liquidation_price_of
 from heatmap.engine.market import BoolArray, FloatArray, IntArray
 
@@ -24,8 +25,9 @@ SMALLEST_SCALE = 1e-100
 # Turnover leaves this share of a side open at the least, whatever was traded since the last figure.
 LARGEST_TURNOVER = 0.98
 
+# Calls of compiled functions copy the description of every array; the smallest ones are inlined.
 TOTAL, UNPLACED, SCALE, CREATED, CONSUMED = range(5)
-COHORTS, HEAP, DIRTY_LOW, DIRTY_HIGH = range(4)
+COHORTS, OPEN, TOP, DIRTY_LOW, DIRTY_HIGH, COLUMN = range(6)
 
 
 class Path(NamedTuple):
@@ -60,18 +62,16 @@ class Openings(NamedTuple):
 
 
 class Cohorts(NamedTuple):
-    """Cohorts by number, in the order of their entries, and a heap of those still open.
+    """Cohorts by number, in the order of their entries.
 
-    `amount` is contracts / scale, 0 once liquidated; `origin` is entry * leverages + leverage;
-    `next_in_bin` links the cohorts of a bin.
+    `amount` is contracts / scale, 0 once liquidated; `origin` is entry * leverages + leverage, or
+    -1 - number for a cohort of the book before; `next_in_bin` links the cohorts of a bin.
     """
 
     key: FloatArray
     amount: FloatArray
     origin: IntArray
     next_in_bin: np.ndarray
-    heap_key: FloatArray
-    heap_cohort: np.ndarray
 
 
 class Bins(NamedTuple):
@@ -99,46 +99,85 @@ class Columns(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def run_side(path, openings, cohorts, bins, columns, amounts, counts):
-    """Run one side over the path, writing columns; `amounts` and `counts` hold its state."""
-    for cohort in range(counts[COHORTS]):
-        _push(cohorts, counts, cohort)
-        _link(cohorts, bins, cohort)
-    column = 0
-    while column < len(columns.last_candle) and columns.last_candle[column] < 0:
-        _write_column(cohorts, bins, columns, column, amounts, counts)
-        column += 1
-    for candle in range(len(path.trigger)):
+def run_side(path, openings, cohorts, ladder, bins, columns, amounts, counts, start, stop):
+    """Run one side over the candles [start, stop), writing columns.
+
+    `amounts` and `counts` hold its state.
+    """
+    _write_columns(start - 1, cohorts, bins, columns, amounts, counts)
+    for candle in range(start, stop):
         if not np.isnan(path.restart[candle]):
-            _book(path.restart[candle], -1, openings, cohorts, bins, amounts, counts)
-        _consume(path.trigger[candle], cohorts, bins, amounts, counts)
+            _book(path.restart[candle], -1, openings, cohorts, ladder, bins, amounts, counts)
+        _consume(path.trigger[candle], cohorts, ladder, bins, amounts, counts)
         change = path.change[candle]
         if change >= 0:
             figure = openings.open_interest[change]
-            _book(figure, change, openings, cohorts, bins, amounts, counts)
-        while column < len(columns.last_candle) and columns.last_candle[column] == candle:
-            _write_column(cohorts, bins, columns, column, amounts, counts)
-            column += 1
+            _book(figure, change, openings, cohorts, ladder, bins, amounts, counts)
+        _write_columns(candle, cohorts, bins, columns, amounts, counts)
 
 
 @njit(cache=True, nogil=True)
-def _consume(trigger, cohorts, bins, amounts, counts):
-    while counts[HEAP] > 0 and cohorts.heap_key[0] >= trigger:
-        cohort = _pop(cohorts, counts)
-        contracts = cohorts.amount[cohort] * amounts[SCALE]
-        amounts[TOTAL] -= contracts
-        amounts[CONSUMED] += contracts * cohorts.key[cohort] * bins.side
-        cohorts.amount[cohort] = 0.0
-        position = _bin_of(cohorts.key[cohort], bins)
-        if 0 <= position < len(bins.newest):
-            counts[DIRTY_LOW] = min(counts[DIRTY_LOW], position)
-            counts[DIRTY_HIGH] = max(counts[DIRTY_HIGH], position)
-        if counts[HEAP] == 0:
-            amounts[TOTAL] = amounts[UNPLACED] * amounts[SCALE]
+def link_all(cohorts, ladder, bins, counts):
+    """Put every cohort on its step of the ladder and into its bin."""
+    counts[OPEN], counts[TOP] = 0, -1
+    ladder.newest[:] = -1
+    bins.density[:], bins.newest[:] = 0.0, -1
+    for cohort in range(counts[COHORTS]):
+        _link(cohort, cohorts, ladder, bins, counts)
 
 
 @njit(cache=True, nogil=True)
-def _book(open_interest, change, openings, cohorts, bins, amounts, counts):
+def forget_small(share, cohorts, ladder, bins, amounts, counts):
+    """Count what holds less than `share` of the side as unplaced, and close the ranks.
+
+    Turnover leaves ever less of a cohort and never nothing: without an end to it, a year of
+    figures would be a million cohorts of nothing.
+    """
+    least = share * amounts[TOTAL] / amounts[SCALE]
+    kept = 0
+    for cohort in range(counts[COHORTS]):
+        amount = cohorts.amount[cohort]
+        if amount < least:
+            amounts[UNPLACED] += amount
+        elif amount > 0.0:
+            cohorts.key[kept], cohorts.amount[kept] = cohorts.key[cohort], amount
+            cohorts.origin[kept] = cohorts.origin[cohort]
+            kept += 1
+    counts[COHORTS] = kept
+    _renormalise(cohorts, bins, amounts, counts)
+    link_all(cohorts, ladder, bins, counts)
+
+
+@njit(cache=True, nogil=True)
+def _consume(trigger, cohorts, ladder, bins, amounts, counts):
+    if counts[TOP] < 0:
+        return
+    last = step_of(trigger)
+    for step in range(counts[TOP], last - 1, -1):
+        cohort = swept(step, trigger, cohorts.key, ladder)
+        while cohort >= 0:
+            _liquidate(cohort, cohorts, bins, amounts, counts)
+            cohort = ladder.next[cohort]
+    counts[TOP] = min(counts[TOP], last)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _liquidate(cohort, cohorts, bins, amounts, counts):
+    contracts = cohorts.amount[cohort] * amounts[SCALE]
+    amounts[TOTAL] -= contracts
+    amounts[CONSUMED] += contracts * cohorts.key[cohort] * bins.side
+    cohorts.amount[cohort] = 0.0
+    position = _bin_of(cohorts.key[cohort], bins)
+    if 0 <= position < len(bins.newest):
+        counts[DIRTY_LOW] = min(counts[DIRTY_LOW], position)
+        counts[DIRTY_HIGH] = max(counts[DIRTY_HIGH], position)
+    counts[OPEN] -= 1
+    if counts[OPEN] == 0:
+        amounts[TOTAL] = amounts[UNPLACED] * amounts[SCALE]
+
+
+@njit(cache=True, nogil=True)
+def _book(open_interest, change, openings, cohorts, ladder, bins, amounts, counts):
     """Bring the side's total to the figure: turn over, open the difference, or close it pro rata.
 
     What turns over closes pro rata and opens again at this figure's entries.
@@ -156,18 +195,11 @@ def _book(open_interest, change, openings, cohorts, bins, amounts, counts):
     if opened > 0 and not placed:
         amounts[UNPLACED] += opened / amounts[SCALE]
     elif opened > 0:
-        for entry in range(openings.offsets[change], openings.offsets[change + 1]):
-            for leverage in range(openings.weight.shape[1]):
-                weight = openings.weight[change, leverage] * openings.share[entry]
-                contracts = opened * weight
-                if contracts > 0:
-                    amounts[CREATED] += contracts * openings.entry_price[entry]
-                    amount = contracts / amounts[SCALE]
-                    _open(change, entry, leverage, amount, openings, cohorts, bins, counts)
+        _open(opened, change, openings, cohorts, ladder, bins, amounts, counts)
     amounts[TOTAL] = open_interest
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _close(remaining_share, cohorts, bins, amounts, counts):
     amounts[SCALE] *= remaining_share
     if amounts[SCALE] < SMALLEST_SCALE:
@@ -175,23 +207,28 @@ def _close(remaining_share, cohorts, bins, amounts, counts):
 
 
 @njit(cache=True, nogil=True)
-def _open(change, entry, leverage, amount, openings, cohorts, bins, counts):
-    cohort = counts[COHORTS]
-    price, table = openings.entry_price[entry], openings.table[change]
-    cohorts.key[cohort] = bins.side * liquidation_price_of(
-        price,
-        openings.leverage[change, leverage],
-        bins.side,
-        openings.notional / price,
-        openings.floors[table],
-        openings.rates[table],
-        openings.cums[table],
-    )
-    cohorts.amount[cohort] = amount
-    cohorts.origin[cohort] = entry * openings.weight.shape[1] + leverage
-    counts[COHORTS] += 1
-    _push(cohorts, counts, cohort)
-    _link(cohorts, bins, cohort)
+def _open(opened, change, openings, cohorts, ladder, bins, amounts, counts):
+    table = openings.table[change]
+    floors, rates, cums = openings.floors[table], openings.rates[table], openings.cums[table]
+    leverages, weights = openings.leverage[change], openings.weight[change]
+    side, scale, created = bins.side, amounts[SCALE], amounts[CREATED]
+    for entry in range(openings.offsets[change], openings.offsets[change + 1]):
+        price, share = openings.entry_price[entry], openings.share[entry]
+        quantity = openings.notional / price
+        for number in range(len(weights)):
+            weight = weights[number] * share
+            contracts = opened * weight
+            if contracts > 0:
+                created += contracts * price
+                cohort = counts[COHORTS]
+                cohorts.key[cohort] = side * liquidation_price_of(
+                    price, leverages[number], side, quantity, floors, rates, cums
+                )
+                cohorts.amount[cohort] = contracts / scale
+                cohorts.origin[cohort] = entry * len(weights) + number
+                counts[COHORTS] += 1
+                _link(cohort, cohorts, ladder, bins, counts)
+    amounts[CREATED] = created
 
 
 @njit(cache=True, nogil=True)
@@ -205,18 +242,29 @@ def _renormalise(cohorts, bins, amounts, counts):
     amounts[SCALE] = 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _bin_of(key, bins):
     return int(np.floor(key * bins.side / bins.size + EDGE_TOLERANCE)) - bins.first
 
 
-@njit(cache=True, nogil=True)
-def _link(cohorts, bins, cohort):
+@njit(cache=True, nogil=True, inline="always")
+def _link(cohort, cohorts, ladder, bins, counts):
+    counts[TOP] = max(counts[TOP], put(cohort, cohorts.key[cohort], ladder))
+    counts[OPEN] += 1
     position = _bin_of(cohorts.key[cohort], bins)
     if 0 <= position < len(bins.newest):
         cohorts.next_in_bin[cohort] = bins.newest[position]
         bins.newest[position] = cohort
         bins.density[position] += cohorts.amount[cohort] * cohorts.key[cohort] * bins.side
+
+
+@njit(cache=True, nogil=True)
+def _write_columns(candle, cohorts, bins, columns, amounts, counts):
+    while (
+        counts[COLUMN] < len(columns.last_candle) and columns.last_candle[counts[COLUMN]] == candle
+    ):
+        _write_column(cohorts, bins, columns, counts[COLUMN], amounts, counts)
+        counts[COLUMN] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -252,41 +300,3 @@ def _sum_again(cohorts, bins, position):
     if kept >= 0:
         cohorts.next_in_bin[kept] = -1
     bins.density[position] = density
-
-
-@njit(cache=True, nogil=True)
-def _push(cohorts, counts, cohort):
-    key, place = cohorts.key[cohort], counts[HEAP]
-    counts[HEAP] += 1
-    while place > 0:
-        parent = (place - 1) >> 1
-        if cohorts.heap_key[parent] >= key:
-            break
-        cohorts.heap_key[place] = cohorts.heap_key[parent]
-        cohorts.heap_cohort[place] = cohorts.heap_cohort[parent]
-        place = parent
-    cohorts.heap_key[place] = key
-    cohorts.heap_cohort[place] = cohort
-
-
-@njit(cache=True, nogil=True)
-def _pop(cohorts, counts):
-    top = cohorts.heap_cohort[0]
-    counts[HEAP] -= 1
-    size = counts[HEAP]
-    key, cohort = cohorts.heap_key[size], cohorts.heap_cohort[size]
-    place = 0
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        if child + 1 < size and cohorts.heap_key[child + 1] > cohorts.heap_key[child]:
-            child += 1
-        if cohorts.heap_key[child] <= key:
-            break
-        cohorts.heap_key[place] = cohorts.heap_key[child]
-        cohorts.heap_cohort[place] = cohorts.heap_cohort[child]
-        place = child
-    cohorts.heap_key[place] = key
-    cohorts.heap_cohort[place] = cohort
-    return top

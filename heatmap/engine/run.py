@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from heatmap.engine import entries, lifecycle
 from heatmap.engine.book import Book, BookSide
+from heatmap.engine.ladder import empty_ladder
 from heatmap.engine.lifecycle import TOUCH_TOLERANCE
 from heatmap.engine.margin import LONG, BracketTable
 from heatmap.engine.market import Candles, FloatArray, IntArray, OpenInterest, TradedPrices
 from heatmap.engine.parameters import ModelParameters
 
 Plane = NDArray[np.float32]
+BLOCK_MS = 7 * 86_400_000
+SMALLEST_SHARE = 1e-9
+"""Cohorts that hold less of their side have no level any more."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,32 @@ class Run:
         self.parameters = parameters
         self.entries = entries.entries_of(self.changes, parameters, trades)
         self.mix = entries.leverage_mix(self.changes, brackets, parameters)
+        self.begins_a_block, self.blocks = self._blocks()
         self.change_of = np.full(len(candles.open_time), -1)
         self.change_of[self.changes.candle] = np.arange(len(self.changes.candle))
+
+    def _blocks(self) -> tuple[bool, list[tuple[int, int, int]]]:
+        """Blocks of candles between which small cohorts are forgotten: [start, stop), and how many
+        cohorts may open in each; and whether the first of them begins where the book ended.
+
+        They are weeks of the calendar, so that a book does not depend on where a run began. Without
+        turnover nothing becomes small, and all is one block.
+        """
+        end_time = self.candles.end_time
+        count = len(end_time)
+        week = (end_time - 1) // BLOCK_MS
+        starts = [0]
+        if self.parameters.turnover:
+            starts += (np.flatnonzero(np.diff(week)) + 1).tolist()
+        bounds = np.array([*starts, count])
+        change = np.searchsorted(self.changes.candle, bounds)
+        opened = np.diff(self.entries.offsets[change]) * self.mix.leverage.shape[1]
+        begins = bool(
+            self.parameters.turnover and count and week[0] != (self.book.time - 1) // BLOCK_MS
+        )
+        return begins, list(
+            zip(bounds[:-1].tolist(), bounds[1:].tolist(), opened.tolist(), strict=True)
+        )
 
     def side(self, side: int, last_candle: IntArray, bins: tuple[int, int, float]) -> SideRun:
         """Run LONG or SHORT; the first of the columns only starts the count and isn't returned.
@@ -80,12 +108,23 @@ class Run:
             self.change_of,
         )
         openings = self._openings(self.mix.long_weight if long else self.mix.short_weight)
-        cohorts = _cohorts(prior, side, openings)
+        cohorts = _cohorts_of(prior, side)
         bins_ = _bins(bins, side)
         columns = _columns(last_candle, bins[1])
         amounts = np.array([prior.total, prior.unplaced, 1.0, 0.0, 0.0])
-        counts = np.array([len(prior.quantity), 0, bins[1], -1])
-        lifecycle.run_side(path, openings, cohorts, bins_, columns, amounts, counts)
+        counts = np.array([len(prior.quantity), 0, -1, bins[1], -1, 0])
+        ladder = empty_ladder(ordered=not self.parameters.turnover)
+        for number, (start, stop, opens) in enumerate(self.blocks):
+            cohorts = _with_room(cohorts, counts[lifecycle.COHORTS] + opens)
+            if len(ladder.next) < len(cohorts.key):
+                ladder = ladder._replace(next=np.resize(ladder.next, len(cohorts.key)))
+            if number == 0:
+                lifecycle.link_all(cohorts, ladder, bins_, counts)
+            if number or self.begins_a_block:
+                lifecycle.forget_small(SMALLEST_SHARE, cohorts, ladder, bins_, amounts, counts)
+            lifecycle.run_side(
+                path, openings, cohorts, ladder, bins_, columns, amounts, counts, start, stop
+            )
         return SideRun(
             SideColumns(
                 density=columns.density[1:],
@@ -128,8 +167,9 @@ class Run:
         scale = amounts[lifecycle.SCALE]
         quantity = cohorts.amount[: counts[lifecycle.COHORTS]] * scale
         open_ = np.flatnonzero(quantity)
-        old, new = np.split(open_, [np.searchsorted(open_, len(prior.quantity))])
-        entry, leverage = np.divmod(cohorts.origin[new], max(self.mix.leverage.shape[1], 1))
+        origin = cohorts.origin[open_]
+        old, new = -1 - origin[origin < 0], origin[origin >= 0]
+        entry, leverage = np.divmod(new, max(self.mix.leverage.shape[1], 1))
         change = self.entries.change[entry]
         return BookSide(
             liquidation_price=cohorts.key[open_] * side,
@@ -159,23 +199,24 @@ class Run:
         )
 
 
-def _cohorts(prior: BookSide, side: int, openings: lifecycle.Openings) -> lifecycle.Cohorts:
-    """Room for the prior cohorts and for every level that may open, the prior ones filled in."""
-    count, room = (
-        len(prior.quantity),
-        len(prior.quantity) + len(openings.entry_price) * openings.weight.shape[1],
+def _cohorts_of(prior: BookSide, side: int) -> lifecycle.Cohorts:
+    count = len(prior.quantity)
+    return lifecycle.Cohorts(
+        key=prior.liquidation_price * side,
+        amount=prior.quantity.copy(),
+        origin=-1 - np.arange(count),
+        next_in_bin=np.empty(count, np.int32),
     )
-    cohorts = lifecycle.Cohorts(
-        key=np.empty(room),
-        amount=np.empty(room),
-        origin=np.empty(room, np.int64),
-        next_in_bin=np.empty(room, np.int32),
-        heap_key=np.empty(room),
-        heap_cohort=np.empty(room, np.int32),
-    )
-    cohorts.key[:count] = prior.liquidation_price * side
-    cohorts.amount[:count] = prior.quantity
-    return cohorts
+
+
+def _with_room(cohorts: lifecycle.Cohorts, count: int) -> lifecycle.Cohorts:
+    """The same cohorts where there is room for `count`."""
+    if count <= len(cohorts.key):
+        return cohorts
+    larger = [np.empty(count + count // 4, array.dtype) for array in cohorts]
+    for new, array in zip(larger, cohorts, strict=True):
+        new[: len(array)] = array
+    return lifecycle.Cohorts(*larger)
 
 
 def _bins(bins: tuple[int, int, float], side: int) -> lifecycle.Bins:

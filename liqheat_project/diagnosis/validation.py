@@ -2,6 +2,7 @@
 
 from ingestion.models import Symbol
 from liqheat_project.diagnosis.findings import Finding, check, fail, ok, warn
+from validation.liquidated import liquidated
 from validation.models import GatePolicy
 
 OTHER = "BTCUSDT"
@@ -35,4 +36,20 @@ def hit_rate(symbol: Symbol) -> Finding:
         f"{text}; {OTHER} is low too, {other.hit_rate:.2f}",
         "So it is the model or the pictures: `manage.py score_engine` holds the model against a "
         f"known truth. {steps}",
+    )
+
+
+@check("amounts")
+def amounts(symbol: Symbol) -> Finding:
+    """What the model sweeps a day, beside recorded liquidations and the fall of open interest."""
+    found = liquidated(symbol)
+    if found is None:
+        return ok("not looked at: there is no whole day of candles")
+    if not found.remarks:
+        return ok(str(found))
+    return warn(
+        f"{found}; modelled is {' and '.join(found.remarks)}",
+        "Take the map's amounts for open positions at a level, relative to each other. "
+        f"`manage.py backtest --symbol {symbol}` holds their places against what was recorded; "
+        "docs/model.md says why amounts are larger.",
     )

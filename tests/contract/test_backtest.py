@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
+from heatmap.build import MODELS
 from heatmap.engine import LONG, SHORT
 from ingestion.lake import read, writer
 from ingestion.lake.liquidations import add_liquidations
@@ -58,15 +60,47 @@ def test_a_capture_gives_figures_with_intervals_and_a_picture(api, capture, tmp_
     assert "levels by open interest" in output
     for null in ("uniform", "distance_only", "round_numbers", "shifted_in_time"):
         assert f"by chance ({null}): 0." in output
-    assert output.count("95 % interval") == 4
+    assert output.count(", 95 % interval") == 4
+    assert "short direct share of deviance" in output
+    assert "long  rank correlation" in output
     assert "had a level at their price, which had stood for" in output
     (kept,) = ValidationRun.objects.all()
     assert (kept.source, kept.state, kept.passed) == ("events", "succeeded", None)
     assert kept.sha256 == sha256(capture.read_bytes()).hexdigest()
     assert kept.figures["nulls"]["uniform"]["density_percentile"]["low"] < 1
+    (model,) = kept.figures["truth"]["models"].values()
+    assert set(model) == {"long", "short", "both"}
+    lifts = model["both"]["rank"]["lifts"]
+    assert set(lifts) == {"distance_only", "another_time"}
+    assert kept.figures["by_distance"]["long"][0]["events"] > 0
     assert kept.window_start < kept.window_end
     picture = tmp_path / "pictures" / "backtest-ETHUSDT.png"
     assert picture.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_sums_per_hour_give_figures_of_two_models_and_the_runs_page_shows_them(
+    api, truth, tmp_path, admin_client, settings
+):
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    hours, which = np.unique(truth.exit_time // 3_600_000, return_inverse=True)
+    usd = truth.contracts * truth.exit_price
+    sums = [np.bincount(which, usd * (truth.side == side), len(hours)) for side in (LONG, SHORT)]
+    rows = [
+        f"{np.datetime64(hour * 3_600_000, 'ms')}Z,ETH,{long:.2f},{short:.2f}"
+        for hour, long, short in zip(hours.tolist(), *sums, strict=True)
+    ]
+    path = tmp_path / "sums.csv"
+    path.write_text("\n".join(["hour,coin,long_usd,short_usd", *rows]))
+    models = [argument for name in MODELS for argument in ("--model", name)]
+    output = backtest("--events", str(path), *models)
+    assert f"{len(hours)} hours of ETHUSDT" in output
+    for name in MODELS:
+        assert f"  {name}\n" in output
+    (kept,) = ValidationRun.objects.all()
+    assert list(kept.figures["truth"]["models"]) == list(MODELS)
+    page = admin_client.get(reverse("admin:validation_validationrun_change", args=[kept.pk]))
+    assert "Swept against recorded liquidations" in page.content.decode()
 
 
 def test_the_same_events_give_the_same_figures(api, capture, tmp_path):

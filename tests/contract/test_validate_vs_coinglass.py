@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,9 @@ def test_a_map_that_agrees_passes_and_three_of_them_approve(answer, folder):
     assert "hit_rate: mean 1.00, min 1.00, max 1.00" in summary
 
 
-def test_a_picture_of_our_own_map_is_read_compared_and_drawn(answer, folder):
-    """The whole way of a screenshot: its axes, its colours and its browser's time zone."""
+def test_a_picture_of_our_own_map_is_read_compared_and_drawn(api, answer, folder):
+    """The whole way of a screenshot: its axes, its colours and its browser's time zone, which is
+    not said and found by the candles."""
     data = answer["data"]
     levels, rows = np.array(data["y_axis"]), np.array(data["liquidation_leverage_data"])
     intensity = np.zeros((len(levels), len(data["price_candlesticks"])))
@@ -82,21 +83,28 @@ def test_a_picture_of_our_own_map_is_read_compared_and_drawn(answer, folder):
     tokyo = timezone(timedelta(hours=9))
     end = data["price_candlesticks"][-1][0]
     hours = [datetime.fromtimestamp(end - 3600 * ago, tokyo) for ago in range(24, -1, -4)]
+    klines = api("/prices/klines", symbol="ETHUSDT", interval="15m", limit=96).json()["data"]
+    assert klines[0]["timestamp"].startswith(f"{hours[0].astimezone(UTC):%Y-%m-%dT%H:%M}")
     picture = draw(
         np.clip(intensity / np.quantile(intensity[intensity > 0], 0.99), 0, 1),
         lowest=float(levels[0]),
         highest=float(2 * levels[-1] - levels[-2]),
         title="ETH Liquidation Heatmap",
         time_labels=[f"{hour:%d, %H:%M}" for hour in hours],
+        candles=np.array(
+            [[float(k[name]) for name in ("open", "high", "low", "close")] for k in klines]
+        ),
     )
     pictures = folder / "pictures"
     pictures.mkdir()
     (pictures / f"ETHUSDT_model1_24h_{hours[-1]:%Y-%m-%dT%H%M}.png").write_bytes(encoded(picture))
-    output = validate("--screenshot-dir", str(pictures), "--time-zone", "Asia/Tokyo")
+    output = validate("--screenshot-dir", str(pictures))
     assert "passed" in output
     run = ValidationRun.objects.get()
     assert (run.passed, run.reasons) == (True, [])
     assert run.figures["rank_correlation"] > 0.95  # its columns are hours, ours five minutes
+    assert (run.time_zone, run.figures["time_zone"]) == ("", "UTC+09:00")
+    assert any("found by the picture's candles: UTC+09:00" in x for x in run.figures["remarks"])
     assert run.hit_rate > 0.9 and run.price_level_overlap > 0.85
     assert abs(run.window_end.timestamp() - end) < 300
     with Image.open(drawing.path_of(run)) as drawn:
@@ -163,6 +171,10 @@ def test_real_pictures_are_read_and_compared_as_far_as_our_data_go(api, real_dat
     assert "liquidation map" in reasons["BTCUSDT_binance_liquidation_map_30d_2025-10-28.png"]
     assert "We have no data for BTCUSDT" in reasons["BTC_model1_24h_2025-10-28.png"]
     assert "The columns have no times" in reasons["BTC_model3_2w_2025-10-28.png"]
+    run = ValidationRun.objects.get(file_name="BTC_model1_24h_2025-10-28.png")
+    assert (run.missing_from, run.missing_until) == (date(2025, 10, 27), date(2025, 10, 28))
+    assert not run.needs_time_zone
+    assert ValidationRun.objects.get(file_name__contains="model3").needs_time_zone
 
 
 @pytest.mark.parametrize(

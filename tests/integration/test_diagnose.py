@@ -24,6 +24,7 @@ from liqheat_project.diagnosis.findings import CHECKS
 from tests.archive_files import put_csv
 from tests.integration.ingestion.commands import said
 from tests.services import Worker
+from validation import liquidated
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -178,6 +179,17 @@ def test_a_low_hit_rate_is_held_against_another_symbol(symbol: Symbol) -> None:
     says(look("hit rate", symbol), Outcome.FAIL, "0.50", "Only ETHUSDT is low, so it is its data")
     Symbol.objects.filter(name="BTCUSDT").update(hit_rate=0.4)
     says(look("hit rate", symbol), Outcome.FAIL, "low too", "score_engine")
+
+
+def test_amounts_that_are_far_off_what_left_the_market(
+    symbol: Symbol, days: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says(look("amounts", symbol), Outcome.OK, "no whole day")
+    days("klines 5m", "metrics", count=3)
+    monkeypatch.setattr(liquidated, "FACTOR", 1e12)
+    says(look("amounts", symbol), Outcome.OK, "recorded not known")
+    monkeypatch.setattr(liquidated, "FACTOR", 1.0)
+    says(look("amounts", symbol), Outcome.WARN, "times the fall of open interest", "open positions")
 
 
 def test_the_disk(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:

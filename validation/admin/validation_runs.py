@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.options import ShowFacets
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -16,14 +16,16 @@ from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
 from unfold.decorators import display
 
+from ingestion import requests
 from ingestion.models import Symbol
 from liqheat_project.lib.run_admin import STATE_COLOURS, RunAdmin
 from liqheat_project.lib.runs import AbstractRun, RunState
-from validation import drawing, references, runs, tasks
+from validation import drawing, missing_days, references, runs, tasks
 from validation.admin.figures import figure_rows
+from validation.admin.truth import distance_rows, truth_rows
 from validation.coinglass import Unreadable
 from validation.diagnosis import diagnose
-from validation.forms import AskCoinglassForm, ReferenceForm
+from validation.forms import AskCoinglassForm, ReferenceForm, known_time_zone
 from validation.models import ValidationRun
 
 ADD = "validation.add_validationrun"
@@ -100,8 +102,12 @@ class ValidationRunAdmin(RunAdmin):
             "outcome_colour": OUTCOME_COLOURS.get(outcome),
             "verdict_colour": VERDICT_COLOURS.get(run.verdict),  # type: ignore[call-overload]
             "can_run_again": self.has_compare_permission(request) and _can_run_again(run),
+            "can_load_days": self._can_load_days(request, run),
+            "time_zones": sorted(available_timezones()) if run.needs_time_zone else (),
             "has_maps": drawing.path_of(run).is_file(),
             "rows": figure_rows(run.figures),
+            "truth": truth_rows(run.figures),
+            "by_distance": distance_rows(run.figures),
             "tolerance": f"{run.figures.get('tolerance', 0):.1%}",
             "diagnosis": diagnose(run),
         }
@@ -111,12 +117,17 @@ class ValidationRunAdmin(RunAdmin):
             for name in ("summary", "buttons", "findings")
         }
 
+    def _can_load_days(self, request: HttpRequest, run: ValidationRun) -> bool:
+        may = self.has_compare_permission(request) and request.user.has_perm(requests.LOAD)
+        return may and run.has_ended and missing_days.can_be_loaded(run)
+
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
             path("upload/", wrap(self.upload_view), name=self.url_name("upload")),
             path("ask/", wrap(self.ask_view), name=self.url_name("ask")),
             path("<int:pk>/run-again/", wrap(self.run_again_view), name=self.url_name("run_again")),
+            path("<int:pk>/load-days/", wrap(self.load_days_view), name=self.url_name("load_days")),
             path("<int:pk>/maps.png", wrap(self.maps_view), name=self.url_name("maps")),
             *super().get_urls(),
         ]
@@ -171,10 +182,36 @@ class ValidationRunAdmin(RunAdmin):
             messages.error(
                 request, "There is nothing that could be run again: give the file again."
             )
-            return HttpResponseRedirect(
-                reverse("admin:validation_validationrun_change", args=[run.pk])
+            return self._to_page(run)
+        try:
+            time_zone = known_time_zone(request.POST.get("time_zone", ""))
+        except ValidationError as error:
+            messages.error(request, error.message)
+            return self._to_page(run)
+        return self._started(request, runs.run_again(run, request.user, time_zone))
+
+    @method_decorator(require_POST)
+    def load_days_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Plans the job that loads a run's missing days; the run is made again after it."""
+        self._require_compare(request)
+        if not request.user.has_perm(requests.LOAD):
+            raise PermissionDenied
+        run = self.visible_run(request, str(pk))
+        if not missing_days.can_be_loaded(run):
+            messages.error(request, "There are no days of this run to be loaded.")
+            return self._to_page(run)
+        job = missing_days.load(run, request.user)
+        self.log_change(request, run, f"Load the missing days by job {job.pk}.")
+        try:
+            requests.hand_out(job)
+        except OperationalError as error:
+            messages.warning(
+                request, f"The broker does not answer ({error}). The job waits until it is back."
             )
-        return self._started(request, runs.run_again(run, request.user))
+        return self._to_page(run)
+
+    def _to_page(self, run: ValidationRun) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:validation_validationrun_change", args=[run.pk]))
 
     def _require_compare(self, request: HttpRequest) -> None:
         if not self.has_compare_permission(request):
@@ -205,7 +242,7 @@ class ValidationRunAdmin(RunAdmin):
             messages.warning(
                 request, f"The broker does not answer ({error}). The run waits until it is back."
             )
-        return HttpResponseRedirect(reverse("admin:validation_validationrun_change", args=[run.pk]))
+        return self._to_page(run)
 
 
 def _can_run_again(run: ValidationRun) -> bool:

@@ -22,6 +22,8 @@ RECORDED_SIDES = {"long": LONG, "short": SHORT}
 SIDE_NOT_SAID = frozenset({"", "S", "B", "A"})
 """Letters that captures of Hyperliquid carry; see `_side`."""
 SHOWN_CHARACTERS = 80
+SUMS_HEADER = "day,symbol,long_usd,short_usd"
+"""Of files that hold sums; `sums` reads them."""
 EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2100))
 NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d{1,3})?")
 
@@ -97,11 +99,13 @@ def read_events(content: bytes, symbol: str) -> EventsFile:
     """
     if len(content) > MAX_BYTES:
         raise UnreadableEvents(f"The file has more than {MAX_BYTES:,} bytes; split it.")
-    rows = _rows(content)
+    rows = lines_of(content)
     header = next(rows, (1, []))[1]
     form = next((one for one in FORMS if list(one.header) == header), None)
     if form is None:
-        known = "; ".join(",".join(one.header) for one in FORMS)
+        known = "; ".join(
+            [*(",".join(one.header) for one in FORMS), "day,symbol,long_usd,short_usd"]
+        )
         raise UnreadableEvents(f"The first line is not a header that is known. Known are: {known}.")
     found: dict[Event, None] = {}
     refused: dict[str, Refused] = {}
@@ -140,7 +144,7 @@ def recorded_events(arrays: Mapping[str, NDArray]) -> Events:
     return Events(np.asarray(arrays["time"], dtype=np.int64), side, price, usd)
 
 
-def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
+def lines_of(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """Line numbers with their cells; blank lines are no rows. Bytes that are no text spoil only
     their own cell."""
     for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
@@ -159,7 +163,7 @@ def _binance(row: list[str]) -> Event:
 
 def _hyperliquid(row: list[str]) -> Event:
     price, usd = _positive(row[5], "price"), _positive(row[4], "size_usd")
-    return _instant(row[0]), _side(row[3]), price, usd
+    return instant(row[0]), _side(row[3]), price, usd
 
 
 FORMS = (
@@ -191,13 +195,14 @@ def _milliseconds(text: str) -> int:
     return _within_reason(datetime.fromtimestamp(int(text) / 1000, UTC), int(text))
 
 
-def _instant(text: str) -> int:
+def instant(text: str) -> int:
+    """ISO 8601 (naive: UTC) as ms since the epoch. Raises BadRow."""
     try:
-        instant = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         raise BadRow("timestamp is no instant") from None
-    instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return _within_reason(instant, round(instant.timestamp() * 1000))
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return _within_reason(found, round(found.timestamp() * 1000))
 
 
 def _within_reason(instant: datetime, milliseconds: int) -> int:

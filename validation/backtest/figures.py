@@ -85,17 +85,21 @@ def lifts(ranks: Ranks, *, seed: int, chosen: BoolArray | None = None) -> dict[s
     }
 
 
-def lifts_by_distance(ranks: Ranks, *, seed: int) -> list[DistanceLifts]:
-    """The lifts of the events grouped by their distance; groups without events are left out.
+def lifts_by_distance(
+    ranks: Ranks, *, seed: int, chosen: BoolArray | None = None
+) -> list[DistanceLifts]:
+    """The lifts of the `chosen` [E] events, or of all, grouped by their distance.
 
-    The first group also holds what lies on the other side of the last price.
+    Groups without events are left out. The first group also holds what lies on the other side of
+    the last price.
     """
     found = []
+    chosen = np.ones(len(ranks.ours), dtype=bool) if chosen is None else chosen
     for low, high in zip(DISTANCE_EDGES, (*DISTANCE_EDGES[1:], np.inf), strict=True):
-        chosen = (ranks.distance < high) & ((ranks.distance >= low) | (low == DISTANCE_EDGES[0]))
-        if chosen.any():
-            group = lifts(ranks, seed=seed, chosen=chosen)
-            found.append(DistanceLifts(low, float(high), int(chosen.sum()), group))
+        here = (ranks.distance < high) & ((ranks.distance >= low) | (low == DISTANCE_EDGES[0]))
+        if (here & chosen).any():
+            group = lifts(ranks, seed=seed, chosen=here & chosen)
+            found.append(DistanceLifts(low, float(high), int((here & chosen).sum()), group))
     return found
 
 

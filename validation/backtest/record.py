@@ -9,16 +9,23 @@ from django.utils import timezone
 
 from ingestion.models import Symbol
 from liqheat_project.lib.runs import RunState
+from validation.backtest.agreement import HOUR_MS
 from validation.backtest.run import Backtest
+from validation.backtest.truth import Truth
 from validation.models import ValidationRun
 
 
-def record(symbol: Symbol, found: Backtest, file_name: str, sha256: str) -> ValidationRun:
-    """Keep a backtest beside the other comparisons. It passes and fails nothing."""
+def record(
+    symbol: Symbol, found: Backtest | None, held: Truth | None, file_name: str, sha256: str
+) -> ValidationRun:
+    """Keep a backtest beside the other comparisons. It passes and fails nothing.
+
+    `found`: where events lie in our map; `held`: what our models sweep. One of them is there.
+    """
     now = timezone.now()
-    start, end = (
-        datetime.fromtimestamp(found.ranked.time[number] / 1000, UTC) for number in (0, -1)
-    )
+    times = found.ranked.time if found else held.intervals.start  # type: ignore[union-attr]
+    start, end = (datetime.fromtimestamp(times[number] / 1000, UTC) for number in (0, -1))
+    figures = (_figures(found) if found else {}) | ({"truth": _truth(held)} if held else {})
     return ValidationRun.objects.create(
         symbol=symbol,
         source=ValidationRun.Source.EVENTS,
@@ -26,7 +33,7 @@ def record(symbol: Symbol, found: Backtest, file_name: str, sha256: str) -> Vali
         sha256=sha256,
         window_start=start,
         window_end=end,
-        figures=_figures(found),
+        figures=orjson.loads(orjson.dumps(figures)),
         state=RunState.SUCCEEDED,
         started_at=now,
         finished_at=now,
@@ -34,10 +41,10 @@ def record(symbol: Symbol, found: Backtest, file_name: str, sha256: str) -> Vali
 
 
 def _figures(found: Backtest) -> dict[str, object]:
-    """In the shape of the other runs' figures; what is not known is null."""
+    """In the shape of the other runs' figures; what is not known becomes null."""
     ranked = found.ranked
     stood = found.lead_times[np.isfinite(found.lead_times)]
-    figures = {
+    return {
         "density_percentile": float(found.percentiles.mean()),
         "nulls": {name: {"density_percentile": asdict(lift)} for name, lift in found.lifts.items()},
         "entries": found.entries,
@@ -51,6 +58,25 @@ def _figures(found: Backtest) -> dict[str, object]:
         "outside": found.outside,
         "off_market": found.off_market,
         "before_positions": found.before_positions,
+        "by_distance": {
+            side: [asdict(group) for group in groups] for side, groups in found.by_side.items()
+        },
     }
-    known: dict[str, object] = orjson.loads(orjson.dumps(figures))
-    return known
+
+
+def _truth(held: Truth) -> dict[str, object]:
+    intervals = held.intervals
+    return {
+        "intervals": len(intervals),
+        "interval_hours": intervals.interval_ms / HOUR_MS,
+        "block_hours": intervals.block_ms / HOUR_MS,
+        "models": {
+            model: {
+                side: {figure: asdict(one) for figure, one in figures.items()}
+                for side, figures in by_side.items()
+            }
+            for model, by_side in held.models.items()
+        },
+        "usd_a_day": {name: usd.tolist() for name, usd in held.usd_a_day().items()},
+        "remarks": held.remarks(),
+    }

@@ -11,7 +11,17 @@ from heatmap.api.bodies import iso
 from heatmap.brackets import Brackets, brackets_of
 from heatmap.build import DEFAULT_MODEL, MODELS
 from heatmap.checkpoints import book_before
-from heatmap.engine import Book, Candles, OpenInterest, advance, checkpoints, default_bin_size
+from heatmap.engine import (
+    LONG,
+    SHORT,
+    Book,
+    Candles,
+    ModelParameters,
+    OpenInterest,
+    advance,
+    checkpoints,
+    default_bin_size,
+)
 from heatmap.engine.market import FloatArray
 from heatmap.history import (
     History,
@@ -66,7 +76,8 @@ class Backtest:
     first positions. Others: `outside` of them, `off_market` at a price that was not this market's,
     `before_positions`. `percentiles` of the ranked ones, and `lead_times` in ms, NaN where nothing
     stood. `hours`: how many different ones the ranked events are from. `placed_share`: the share of
-    open contracts that the map shows, in the mean over the books.
+    open contracts that the map shows, in the mean over the books. `by_side`: the lifts by distance
+    of longs and of shorts alone.
     """
 
     symbol: str
@@ -82,9 +93,17 @@ class Backtest:
     placed_share: float
     lifts: dict[str, Lift]
     by_distance: list[DistanceLifts]
+    by_side: dict[str, list[DistanceLifts]]
 
 
-def backtest(symbol: Symbol, events: Events, entries: Entries, *, seed: int) -> Backtest:
+def backtest(
+    symbol: Symbol,
+    events: Events,
+    entries: Entries,
+    *,
+    seed: int,
+    parameters: ModelParameters = PARAMETERS,
+) -> Backtest:
     """Rank `events` in our map of the last instant before each. Raises NoData."""
     with read.snapshot() as cursor:
         history = history_of(cursor, symbol.name)
@@ -97,7 +116,7 @@ def backtest(symbol: Symbol, events: Events, entries: Entries, *, seed: int) -> 
         spread = np.linspace(0, len(placed) - 1, min(MOST_EVENTS, len(placed)))
         ranked = placed.chosen(spread.astype(np.int64))
         bin_size = default_bin_size(float(ranked.last_price.max()), float(symbol.tick_size))
-        books = _books(cursor, history, brackets_of(symbol.name), entries, ranked)
+        books = _books(cursor, history, brackets_of(symbol.name), parameters, entries, ranked)
         seen = _look(ranked, books, bin_size)
     there = np.isin(ranked.instant, list(seen.levels))
     if not there.any():
@@ -121,6 +140,10 @@ def backtest(symbol: Symbol, events: Events, entries: Entries, *, seed: int) -> 
         placed_share=float(np.mean(seen.placed_shares)),
         lifts=lifts(ranks, seed=seed),
         by_distance=lifts_by_distance(ranks, seed=seed),
+        by_side={
+            name: lifts_by_distance(ranks, seed=seed, chosen=ranked.side == side)
+            for name, side in (("long", LONG), ("short", SHORT))
+        },
     )
 
 
@@ -156,6 +179,7 @@ def _books(
     cursor: duckdb.DuckDBPyConnection,
     history: History,
     brackets: Brackets,
+    parameters: ModelParameters,
     entries: Entries,
     ranked: Placed,
 ) -> Iterator[tuple[int, Book]]:
@@ -163,7 +187,7 @@ def _books(
     instants = np.unique(ranked.instant)
     first, last = int(instants[0]), int(instants[-1])
     if entries is Entries.OPEN_INTEREST:
-        start, book = book_before(cursor, history, brackets, PARAMETERS, first, keep=True)
+        start, book = book_before(cursor, history, brackets, parameters, first, keep=True)
         known = load_open_interest(cursor, history.symbol, start, last)
     else:
         start, book = history.start, Book()
@@ -175,10 +199,10 @@ def _books(
             known = volume_as_open_interest(candles, opened)
             opened = float(known.contracts[-1])
         here = instants[(instants > stretch.start) & (instants <= stretch.end)]
-        found = checkpoints(book, candles, known, brackets.tables, PARAMETERS, here)
+        found = checkpoints(book, candles, known, brackets.tables, parameters, here)
         for instant, book in zip(here.tolist(), found, strict=True):
             yield instant, book
-        book = advance(book, candles, known, brackets.tables, PARAMETERS)
+        book = advance(book, candles, known, brackets.tables, parameters)
 
 
 def volume_as_open_interest(candles: Candles, opened: float) -> OpenInterest:

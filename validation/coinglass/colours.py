@@ -64,19 +64,32 @@ def find_layout(picture: Pixels, background: FloatArray) -> Layout:
 def read_intensity(picture: Pixels, layout: Layout) -> tuple[FloatArray, Box]:
     """0 (the bar's low end) to 1 of each pixel of the plot, NaN where something covers it; and the
     plot without the blurred columns at its sides."""
-    packed = (layout.plot.cut(picture).astype(np.int64) << np.array([16, 8, 0])).sum(axis=2)
-    colours, place = np.unique(packed, return_inverse=True)
-    if len(colours) > MAX_COLOURS:
-        raise Unreadable(f"The plot has {len(colours):,} colours; is this a photograph?")
-    found = colours[:, None] >> np.array([16, 8, 0]) & 255
-    position, distance = _along_the_bar(found, _bar_colours(picture, layout.bar))
-    covered = (distance > COVERED)[place].reshape(packed.shape)
-    intensity = position[place].reshape(packed.shape)
+    colours, place = distinct_colours(picture, layout)
+    position, distance = _along_the_bar(colours, bar_curve(picture, layout))
+    covered, intensity = (distance > COVERED)[place], position[place]
     intensity[_widened(covered)] = np.nan
     first, last = _clear_columns(covered)
     plot = layout.plot
     clear = Box(plot.left + first, plot.top, plot.left + last, plot.bottom)
     return intensity[:, first:last], clear
+
+
+def distinct_colours(picture: Pixels, layout: Layout) -> tuple[FloatArray, NDArray[np.int64]]:
+    """The plot's colours [N, 3], and which of them each of its pixels has."""
+    packed = (layout.plot.cut(picture).astype(np.int64) << np.array([16, 8, 0])).sum(axis=2)
+    colours, place = np.unique(packed, return_inverse=True)
+    if len(colours) > MAX_COLOURS:
+        raise Unreadable(f"The plot has {len(colours):,} colours; is this a photograph?")
+    found = colours[:, None] >> np.array([16, 8, 0]) & 255
+    return found.astype(np.float64), place.reshape(packed.shape)
+
+
+def bar_curve(picture: Pixels, layout: Layout) -> FloatArray:
+    """The colour bar's colours [STEPS_OF_A_BAR, 3], evenly spaced from its low to its high end."""
+    bar = _bar_colours(picture, layout.bar)
+    rows = np.linspace(1, 0, len(bar))
+    places = np.linspace(0, 1, STEPS_OF_A_BAR)
+    return np.column_stack([np.interp(places, rows[::-1], bar[::-1, c]) for c in range(3)])
 
 
 def _filled_box(filled: Mask, left: int, right: int) -> Box:
@@ -95,14 +108,12 @@ def _bar_colours(picture: Pixels, bar: Box) -> FloatArray:
     return np.median(middle.astype(np.float64), axis=1)
 
 
-def _along_the_bar(colours: NDArray[np.int64], bar: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _along_the_bar(colours: FloatArray, curve: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Of each colour [N, 3] the nearest place on the bar, 0 to 1, and the distance to it in RGB."""
     places = np.linspace(0, 1, STEPS_OF_A_BAR)
-    rows = np.linspace(1, 0, len(bar))
-    curve = np.column_stack([np.interp(places, rows[::-1], bar[::-1, c]) for c in range(3)])
     position, distance = np.empty(len(colours)), np.empty(len(colours))
     for start in range(0, len(colours), 4096):
-        some = colours[start : start + 4096].astype(np.float64)
+        some = colours[start : start + 4096]
         squares = (some**2).sum(1)[:, None] - 2 * some @ curve.T + (curve**2).sum(1)
         nearest = squares.argmin(axis=1)
         position[start : start + len(some)] = places[nearest]

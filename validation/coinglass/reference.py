@@ -1,6 +1,7 @@
 """A heatmap of the outside world, as the validation compares it with ours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +10,27 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-class Unreadable(Exception):
-    """A file that can't be read as a heatmap; the text says what is wrong and what to do."""
+def _nothing() -> FloatArray:
+    return np.empty(0)
 
-    def __init__(self, reason: str) -> None:
+
+class Unreadable(Exception):
+    """A file that can't be read as a heatmap, or not be compared; the text says what is wrong and
+    what to do. `needs_time_zone`: with the browser's time zone it could be."""
+
+    def __init__(self, reason: str, needs_time_zone: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.needs_time_zone = needs_time_zone
+
+
+@dataclass(frozen=True)
+class TimeLabel:
+    """A label of the time axis: the column of pixels it stands at, where column i covers i to
+    i + 1, and the date and time of the browser's clock, without a time zone."""
+
+    column: float
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,10 @@ class Reference:
     they are; of a screenshot whose cells could not be seen, those of the rows.
     `maximum_usd`: what the highest colour stands for. `price_fit_residual_px`: how far the worst
     tick lies from the straight line through all of them. `remarks`: what limits the reading.
+    `labels`: of the time axis, with which the columns get their instants once the time zone is
+    known. `candle_high`, `candle_low`: how far the candles over the map reach in each column, USD
+    [T], NaN where none is seen; empty where the source shows none. `time_zone`: the browser's where
+    it was not stated but found.
     """
 
     source: str
@@ -45,3 +65,7 @@ class Reference:
     maximum_usd: float | None
     remarks: tuple[str, ...]
     price_fit_residual_px: float | None
+    labels: tuple[TimeLabel, ...] = ()
+    candle_high: FloatArray = field(default_factory=_nothing)
+    candle_low: FloatArray = field(default_factory=_nothing)
+    time_zone: str = ""

@@ -3,27 +3,26 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import TypeVar
 
 import numpy as np
 
 from validation.coinglass.axes import (
-    LARGEST_RESIDUAL_PX,
     Line,
-    TimeTick,
-    fit_line,
     local_instants,
     parse_number,
     read_price_axis,
     read_time_ticks,
 )
+from validation.coinglass.candles import read_candles
 from validation.coinglass.cells import find_cells
 from validation.coinglass.colours import Layout, find_layout, page_colour, read_intensity
 from validation.coinglass.files import Limits, Pixels, decode_picture
 from validation.coinglass.names import base_coin, parse_range, range_hours
-from validation.coinglass.reference import FloatArray, IntArray, Reference, Unreadable
+from validation.coinglass.reference import FloatArray, IntArray, Reference, TimeLabel, Unreadable
 from validation.coinglass.text import Box, Word, read_words
+from validation.coinglass.times import clock_window, times_in
 
 DEFAULT_LIMITS = Limits()
 HEAD = 0.25  # of the picture's height: where a title is looked for when no chart was found
@@ -34,6 +33,10 @@ MUCH_COVERED = 0.1
 CELLS_UNSEEN = (
     "Where the picture's cells begin could not be seen: its rows of pixels are compared, which "
     "repeat a cell, so that the overlap comes out too low."
+)
+NO_MONTH = (
+    "The time axis shows days of a month without the month, and when the picture was taken was not "
+    "stated: the columns have no times."
 )
 T = TypeVar("T")
 NO_TIMES: IntArray = np.zeros(0, dtype=np.int64)
@@ -85,7 +88,9 @@ def read_screenshot(
     shares, clear = read_intensity(picture, layout)
     cells = find_cells(shares[::-1])
     layout = replace(layout, plot=clear)
-    times, time_remarks = _times(picture, layout, text_height, range, time_zone, taken_at)
+    labels = _labels(picture, layout, text_height, taken_at)
+    times, time_remarks = _times(labels, clear.width, range, time_zone)
+    candles = read_candles(picture, layout)
     prices = price_axis.at(layout.plot.bottom - np.arange(layout.plot.height, dtype=np.float64))
     if prices[0] <= 0:
         raise Unreadable(f"The price axis reaches {prices[0]:g}, below zero.")
@@ -110,6 +115,9 @@ def read_screenshot(
             *_cover_remarks(shares),
         ),
         price_fit_residual_px=price_axis.residual_px,
+        labels=labels,
+        candle_high=price_axis.at(candles.upper),
+        candle_low=price_axis.at(candles.lower),
     )
 
 
@@ -217,54 +225,40 @@ def _colour_scale(picture: Pixels, layout: Layout) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def _times(
-    picture: Pixels,
-    layout: Layout,
-    text_height: int,
-    range: str,
-    time_zone: tzinfo | None,
-    taken_at: datetime | None,
-) -> tuple[IntArray, tuple[str, ...]]:
-    """The columns' instants, or none with the reason among the remarks."""
+def _labels(
+    picture: Pixels, layout: Layout, text_height: int, taken_at: datetime | None
+) -> tuple[TimeLabel, ...]:
+    """The labels of the time axis; none where they do not say the month."""
     plot = layout.plot
     bottom = min(plot.bottom + 2 + TIME_LABEL_LINES * text_height, picture.shape[0])
     below = Box(0, plot.bottom + 2, picture.shape[1], bottom)
     ticks = read_time_ticks(read_words(picture, below, layout.background))
-    local = local_instants(ticks, taken_at)
-    if local is None:
-        return NO_TIMES, (
-            "The time axis shows days of a month without the month, and when the picture was taken "
-            "was not stated: the columns have no times.",
-        )
+    instants = local_instants(ticks, taken_at)
+    if instants is None:
+        return ()
+    pairs = zip(ticks, instants, strict=True)
+    return tuple(TimeLabel(tick.x - plot.left, at) for tick, at in pairs)
+
+
+def _times(
+    labels: Sequence[TimeLabel], columns: int, range: str, time_zone: tzinfo | None
+) -> tuple[IntArray, tuple[str, ...]]:
+    """The columns' instants, or none with the reason among the remarks."""
+    if not labels:
+        return NO_TIMES, (NO_MONTH,)
     try:
-        line = _time_line(ticks, local, time_zone)
+        first, last = clock_window(labels, columns)
     except ValueError:
         return NO_TIMES, ("The time axis could not be read: the columns have no times.",)
-    columns = line.at(plot.left + 0.5 + np.arange(plot.width, dtype=np.float64))
-    hours = (columns[-1] - columns[0]) / 3_600_000
+    hours = (last - first) / 3_600_000
     if hours > LONGER_THAN_RANGE * (range_hours(range) or 0):
         raise Unreadable(f"The time axis spans {hours:.0f} hours, more than the range {range}.")
-    if line.residual_px > LARGEST_RESIDUAL_PX:
-        return NO_TIMES, (
-            f"The time ticks lie up to {line.residual_px:.1f} px off a straight line (columns are "
-            "missing, or the clocks changed): the columns have no times.",
-        )
     if time_zone is None:
         return NO_TIMES, (
-            f"The last column is of {local[-1]:%Y-%m-%d} or a little later in the browser's time "
-            "zone, which was not stated: the columns have no times.",
+            f"The last label is {labels[-1].at:%Y-%m-%d %H:%M} in the browser's time zone, which "
+            "was not stated.",
         )
-    return np.rint(columns).astype(np.int64), (f"Times as of the stated time zone {time_zone}.",)
-
-
-def _time_line(
-    ticks: Sequence[TimeTick], local: Sequence[datetime], time_zone: tzinfo | None
-) -> Line:
-    """ms over pixels: of UTC with a time zone, else of the clock on the picture."""
-    epoch = datetime(1970, 1, 1, tzinfo=time_zone and UTC)
-    instants = [instant.replace(tzinfo=time_zone) - epoch for instant in local]
-    milliseconds = [instant / timedelta(milliseconds=1) for instant in instants]
-    return fit_line([tick.x for tick in ticks], milliseconds)
+    return times_in(labels, columns, time_zone)
 
 
 def _title_remarks(title: Title, symbol: str, model: int | None) -> tuple[str, ...]:

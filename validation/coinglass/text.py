@@ -28,6 +28,7 @@ THREADS = 1
 BATCH = 8
 
 INK_CONTRAST = 90
+FAINTEST_INK = 20  # less in the rows beside the ink is the noise of a JPEG
 SMALLEST_TEXT, TALLEST_TEXT = 5, 60
 WORD_GAP = 0.9  # of the line's height: more space than this parts two words
 MAX_WORDS = 120
@@ -66,16 +67,18 @@ class Box:
 
 @dataclass(frozen=True)
 class Word:
-    """Text as read (ASCII) and the box of its ink."""
+    """Text as read (ASCII), the box of its ink, and the ink's middle to a part of a pixel."""
 
     text: str
     box: Box
+    y: float
 
 
 def read_words(picture: Pixels, region: Box, background: FloatArray) -> list[Word]:
     """The words in `region` that were read with confidence, from top to bottom."""
     part = region.cut(picture)
-    ink = np.abs(part - background).max(axis=2) > INK_CONTRAST
+    contrast = np.abs(part - background).max(axis=2)
+    ink = contrast > INK_CONTRAST
     boxes = [
         Box(region.left + b.left, region.top + b.top, region.left + b.right, region.top + b.bottom)
         for b in _blocks(ink, Box(0, 0, region.width, region.height))
@@ -85,10 +88,19 @@ def read_words(picture: Pixels, region: Box, background: FloatArray) -> list[Wor
         raise Unreadable(f"The picture has {len(boxes)} pieces of text at one edge of the chart.")
     texts = _recognise([_crop(picture, box) for box in boxes])
     return [
-        Word(text, box)
+        Word(text, box, _middle(contrast, region, box))
         for (text, confidence), box in zip(texts, boxes, strict=True)
         if text and confidence >= MINIMUM_CONFIDENCE
     ]
+
+
+def _middle(contrast: FloatArray, region: Box, box: Box) -> float:
+    """The height of the ink's middle. A row at its edge counts by how dark it is."""
+    top, left = box.top - region.top, box.left - region.left
+    columns = contrast[:, left : left + box.width]
+    rows = np.pad(columns.max(axis=1), 1)[top : top + box.height + 2]
+    shares = np.where(rows > FAINTEST_INK, rows, 0.0) / rows.max()
+    return float(box.y + (shares[-2] + shares[-1] - shares[0] - shares[1]) / 2)
 
 
 def runs(flags: Mask) -> list[tuple[int, int]]:

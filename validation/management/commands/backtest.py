@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from heatmap.api.bodies import iso
+from heatmap.build import DEFAULT_MODEL, MODELS
+from heatmap.coinglass import is_coinglass
 from ingestion.lake import read
 from ingestion.models import Symbol
 from validation.backtest.events import (
@@ -21,14 +23,18 @@ from validation.backtest.events import (
 from validation.backtest.plot import plot_lifts
 from validation.backtest.record import record
 from validation.backtest.run import Backtest, Entries, NoData, backtest
+from validation.backtest.sums import Sums, SumsFile, has_sums, read_sums
+from validation.backtest.text import distance_lines, truth_lines
+from validation.backtest.truth import Truth, truth
 
 CHOICES = {entries.value.replace(" ", "-"): entries for entries in Entries}
 
 
 class Command(BaseCommand):
     help = (
-        "Rank our density at the prices of real liquidations just before each, beside what maps "
-        "without knowledge reach, and draw the lift by distance from the price."
+        "Hold our map against real liquidations: how dense it was at their prices just before "
+        "each, and whether what it says is swept in an hour or day was. Every figure stands beside "
+        "what maps without knowledge reach."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,9 +43,16 @@ class Command(BaseCommand):
             "--events",
             type=Path,
             metavar="FILE",
-            help="CSV of forceOrder or Hyperliquid events; without it, those that were recorded",
+            help="CSV of forceOrder or Hyperliquid events, or of sums per hour or day; without it, "
+            "the events that were recorded",
         )
         parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the picture")
+        parser.add_argument(
+            "--model",
+            action="append",
+            choices=list(MODELS),
+            help="may be given several times; each is compared with the first",
+        )
         parser.add_argument(
             "--entries",
             choices=CHOICES,
@@ -53,26 +66,60 @@ class Command(BaseCommand):
         if symbol is None:
             raise CommandError(f"--symbol: {options['symbol']} is not registered.")
         path = options["events"]
+        models = options["model"] or [DEFAULT_MODEL]
+        entries = CHOICES[options["entries"]]
+        if is_coinglass(MODELS[models[0]]):
+            raise CommandError(
+                "--model: name another one first; coinglass-3 has no book before its window in "
+                "which events could be looked up."
+            )
         if path:
-            events, digest = self._from_file(path, symbol.name)
+            liquidations, digest = self._from_file(path, symbol.name)
         else:
-            events, digest = _recorded(symbol.name)
-        if not len(events):
+            liquidations, digest = _recorded(symbol.name)
+        if not len(liquidations):
             raise CommandError(f"There is no event of {symbol.name} in {path or 'the lake'}.")
+        seed, found = int(digest[:8], 16), None
         try:
-            entries = CHOICES[options["entries"]]
-            found = backtest(symbol, events, entries, seed=int(digest[:8], 16))
+            if isinstance(liquidations, Events):
+                parameters = MODELS[models[0]]
+                found = backtest(symbol, liquidations, entries, seed=seed, parameters=parameters)
+                self._print(found)
+                self._draw(found, options["output"] or Path(settings.VALIDATION_DIR))
+            held = self._held(symbol, liquidations, models, entries, seed, recorded=path is None)
         except NoData as error:
             raise CommandError(str(error)) from error
-        self._print(found)
-        self._draw(found, options["output"] or Path(settings.VALIDATION_DIR))
-        record(symbol, found, path.name if path else "liquidation_events", digest)
+        name = path.name if path else "liquidation_events"
+        record(symbol, found, held, name, digest)
 
-    def _from_file(self, path: Path, symbol: str) -> tuple[Events, str]:
+    def _held(
+        self,
+        symbol: Symbol,
+        liquidations: Events | Sums,
+        models: list[str],
+        entries: Entries,
+        seed: int,
+        recorded: bool,
+    ) -> Truth | None:
+        """What the models sweep; None where that needs open interest or days that are not there."""
+        if entries is Entries.TRADED_VOLUME:
+            return None
+        try:
+            held = truth(symbol, liquidations, models, seed=seed, recorded=recorded)
+        except NoData as error:
+            if isinstance(liquidations, Sums):
+                raise
+            self.stdout.write(f"  not compared hour by hour: {error}")
+            return None
+        for line in truth_lines(held):
+            self.stdout.write(line)
+        return held
+
+    def _from_file(self, path: Path, symbol: str) -> tuple[Events | Sums, str]:
         try:
             with path.open("rb") as stream:
                 content = stream.read(MAX_BYTES + 1)
-            file = read_events(content, symbol)
+            file = read_sums(content, symbol) if has_sums(content) else read_events(content, symbol)
         except OSError as error:
             raise CommandError(f"--events: {path}: {error.strerror}") from error
         except UnreadableEvents as error:
@@ -80,13 +127,15 @@ class Command(BaseCommand):
         digest = sha256(content).hexdigest()
         self.stdout.write(f"{path.name}, sha256 {digest}")
         self._print_rows(file, symbol)
-        return file.events, digest
+        return file.sums if isinstance(file, SumsFile) else file.events, digest
 
-    def _print_rows(self, file: EventsFile, symbol: str) -> None:
-        self.stdout.write(
-            f"  {len(file.events):,} events of {symbol}, {file.others:,} rows of other symbols, "
-            f"{file.duplicates:,} repeated rows left out"
-        )
+    def _print_rows(self, file: EventsFile | SumsFile, symbol: str) -> None:
+        if isinstance(file, SumsFile):
+            there = f"{len(file.sums):,} {file.sums.name} of {symbol}"
+        else:
+            there = f"{len(file.events):,} events of {symbol}"
+            there += f", {file.duplicates:,} repeated rows left out"
+        self.stdout.write(f"  {there}, {file.others:,} rows of other symbols")
         for reason, refused in file.refused.items():
             self.stdout.write(
                 f"  {refused.rows:,} rows set aside: {reason}; "
@@ -126,6 +175,8 @@ class Command(BaseCommand):
                 f"    by chance ({name}): {lift.chance:.2f}, lift {lift.lift:+.2f}, "
                 f"95 % interval {lift.low:+.2f} to {lift.high:+.2f}"
             )
+        for line in distance_lines(found):
+            write(line)
         stood = found.lead_times[np.isfinite(found.lead_times)]
         write(
             f"  lead time: {len(stood):,} of {len(ranked):,} events had a level at their price"

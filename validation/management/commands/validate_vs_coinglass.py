@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from validation import approval, coinglass_api, references, runs
+from validation import approval, coinglass_api, missing_days, references, runs
 from validation.coinglass import Unreadable
 from validation.diagnosis import diagnose
 from validation.models import ValidationRun
@@ -41,7 +41,8 @@ class Command(BaseCommand):
             "--time-zone",
             type=_time_zone,
             metavar="ZONE",
-            help="of the browser that took the pictures, such as UTC: they do not show it",
+            help="of the browser that took the pictures, such as UTC; where it is not given it is "
+            "found by laying their candles over ours",
         )
         parser.add_argument(
             "--summary",
@@ -74,6 +75,10 @@ class Command(BaseCommand):
         for reason in run.reasons or [run.error]:
             if reason:
                 self.stdout.write(f"  {reason}")
+        if commands := missing_days.commands(run):
+            self.stdout.write("  Days of its window are not loaded; these commands load them:")
+            for command in commands:
+                self.stdout.write(f"    {command}")
         if not run.figures:
             return
         for line in diagnose(run):

@@ -15,7 +15,7 @@ from validation.coinglass.text import Box, Word
 
 
 def words(*places: tuple[str, int, int]) -> list[Word]:
-    return [Word(text, Box(x - 20, y - 5, x + 20, y + 5)) for text, x, y in places]
+    return [Word(text, Box(x - 20, y - 5, x + 20, y + 5), y) for text, x, y in places]
 
 
 def test_numbers_as_they_are_printed():
