@@ -44,12 +44,11 @@ def compare(
     table: MarketTable,
     fresh: RowsByDay,
     sha256: str,
-    set_aside: int,
 ) -> Compared:
     """Hold what a file brings against what the lake holds of its range.
 
-    A file that is loaded already is compared with nothing. Of days that were collected live only,
-    the `set_aside` rows of the file count as rows: the collectors may have set the same aside.
+    A file that is loaded already is compared with nothing, and neither are days that were collected
+    live only: the archive knows best what there was on them.
     """
     held = _held(cursor, file, table)
     if not held:
@@ -63,7 +62,7 @@ def compare(
         brought = fresh.get(day, 0)
         if not brought and file.period == "monthly":
             kept.append(day)
-        elif brought + (0 if _is_of_a_file(day, lines) else set_aside) < rows:
+        elif brought < rows and _is_of_a_file(day, lines):
             lacking.append(day)
     if not lacking:
         return Compared(tuple(kept))

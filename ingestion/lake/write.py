@@ -150,14 +150,7 @@ def _require_all_rows(
 ) -> list[tuple[date, ...]]:
     """The days of each load that stay as they are. Raises FewerRows."""
     found = [
-        compare(
-            cursor,
-            load.parsed.file,
-            load.parsed.table,
-            rows,
-            load.sha256,
-            load.parsed.quarantined,
-        )
+        compare(cursor, load.parsed.file, load.parsed.table, rows, load.sha256)
         for load, rows in zip(loads, fresh, strict=True)
     ]
     reasons = {

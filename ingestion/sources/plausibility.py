@@ -106,7 +106,7 @@ def judge_open_interest(times: np.ndarray, contracts: np.ndarray, values: np.nda
     `times` (int64 ms) ascend; `contracts` and `values` (USDT, NaN where unknown) are float64. A
     figure is false when it is 0, or when it leaves the level before it (FALL, JUMP) and a later one
     comes back within LOOK_BACK_MS. One that does not come back is believed when its value in USDT
-    stayed (a contract was redenominated) or when it has lasted for PATIENCE_MS.
+    stayed for an hour (a contract was redenominated) or when it has lasted for PATIENCE_MS.
     """
     reasons = [""] * len(times)
     _judge_zeros(times, contracts, reasons)
@@ -195,7 +195,11 @@ def _fault(
     soon = later[: np.searchsorted(times[later], times[first] + LOOK_BACK_MS, side="right")]
     if any(np.any(_agree(one, contracts[soon])) for one in known):
         return COMES_BACK
-    if _same_value(values[believed[-1]], values[first]) or _lasted(level, times) >= PATIENCE_MS:
+    lasted = _lasted(level, times)
+    if lasted >= PATIENCE_MS:
+        return ""
+    # A figure may be false beside a good value; several in an hour are a redenomination.
+    if lasted >= _HOUR_MS and _same_value(values[believed[-1]], values[first]):
         return ""
     return NO_NEIGHBOUR if later.size else WAITS
 

@@ -55,10 +55,11 @@ def test_the_newest_figures_wait_until_they_come_back_or_last() -> None:
     assert not any(judged([1000.0] * 20 + [50.0] * FIFTEEN_HOURS))
 
 
-def test_a_redenomination_keeps_the_value_and_is_believed_at_once() -> None:
-    contracts, values = [1000.0] * 20 + [100_000.0], [5e6] * 21
+def test_a_redenomination_keeps_the_value_and_is_believed_after_an_hour() -> None:
+    contracts, values = [1000.0] * 20 + [100_000.0] * 13, [5e6] * 33
     assert not any(judged(contracts, values))
-    assert judged(contracts)[-1] == WAITS
+    assert judged(contracts)[20:] == [WAITS] * 13
+    assert judged(contracts[:-1], values[:-1])[20:] == [WAITS] * 12
 
 
 def test_the_first_figures_are_judged_by_those_after_them() -> None:
