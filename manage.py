@@ -13,4 +13,13 @@ if __name__ == "__main__":
         complete_env_file(
             Path(os.environ.get("ENV_FILE") or Path(__file__).resolve().parent / ".env")
         )
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except Exception as error:
+        from ingestion.errors import IngestionError
+        from liqheat_project.lib.complaints import sentence  # needs the settings
+
+        said = str(error) if isinstance(error, IngestionError) else sentence(error)
+        if said is None or "--traceback" in sys.argv:
+            raise
+        sys.exit(said)

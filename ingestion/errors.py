@@ -38,6 +38,10 @@ class LakeBusy(TemporaryError):
     """Others held the lake's write lock for too long."""
 
 
+class OutcomeUnknown(TemporaryError):
+    """The connection was lost during a commit: everything or nothing of it was kept."""
+
+
 class PermanentError(IngestionError):
     """Another attempt would end the same way."""
 
@@ -103,6 +107,14 @@ class BadQuery(PermanentError):
 
 class BadRequest(PermanentError):
     """A job that asks for something that does not exist."""
+
+
+class RefusedCatalogue(PermanentError):
+    """A database in which the lake's catalogue would not be safe."""
+
+
+class CatalogueDamaged(PermanentError):
+    """The lake's catalogue is a file that cannot be read any more."""
 
 
 class NothingKept(PermanentError):

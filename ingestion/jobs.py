@@ -7,7 +7,6 @@ from typing import Any, cast
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
-from django.utils import timezone
 
 from ingestion import audit, lease
 from ingestion.errors import BadRequest, FewerRows
@@ -28,6 +27,7 @@ from ingestion.sources.files import (
     Dataset,
     plan_files,
 )
+from liqheat_project.lib import clock
 from liqheat_project.lib.runs import ENDED_STATES, RunState
 
 DATASET_CHOICES = tuple(
@@ -188,7 +188,7 @@ def _start_again(job: IngestionJob, again: QuerySet[Chunk]) -> list[int]:
 def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
     """Take the unfinished chunks away from their workers; returns how many there were."""
     _locked(job)
-    now = timezone.now()
+    now = clock.now()
     count = job.chunks.exclude(state__in=ENDED_CHUNK_STATES).update(
         state=ChunkState.CANCELLED, reason=reason, lease_token=None, finished_at=now
     )
@@ -201,7 +201,7 @@ def cancel(job: IngestionJob, reason: str = "cancelled") -> int:
 @transaction.atomic
 def settle(job: IngestionJob) -> bool:
     """Bring the job's state in line with its chunks; True when this ended the job."""
-    job, now = _locked(job), timezone.now()
+    job, now = _locked(job), clock.now()
     counts = dict(job.chunks.values_list("state").annotate(Count("pk")).order_by())
     ended = sum(counts.get(state, 0) for state in ENDED_CHUNK_STATES)
     had_ended = job.has_ended

@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from ingestion.errors import LeaseLost
 from ingestion.models import Chunk, ChunkState
+from liqheat_project.lib import clock
 
 BATCH_SIZE = {"aggTrades": 1}
 DEFAULT_BATCH_SIZE = 32
@@ -53,7 +53,7 @@ class Lease:
     def end(self, chunk: Chunk, state: str, **values: object) -> bool:
         """Give up one chunk with its outcome; False, and no change, when it is another's by now."""
         done, total = self._bytes.get(chunk.pk, (0, None))
-        finished = None if state == ChunkState.WAITING else timezone.now()
+        finished = None if state == ChunkState.WAITING else clock.now()
         ended = (
             self._mine()
             .filter(pk=chunk.pk)
@@ -91,7 +91,7 @@ class Lease:
             connection.close()
 
     def _give_sign_of_life(self) -> None:
-        if not self._mine().update(lease_until=_lease_end(timezone.now())):
+        if not self._mine().update(lease_until=_lease_end(clock.now())):
             self._lost.set()
         for pk, (done, total) in dict(self._bytes).items():
             self._mine().filter(pk=pk).update(bytes_done=done, bytes_total=total)
@@ -106,7 +106,7 @@ def take(chunk_id: int) -> Lease | None:
 
     A chunk whose workers died too often fails here instead of being tried for ever.
     """
-    now = timezone.now()
+    now = clock.now()
     chunk = (
         Chunk.objects.select_for_update(of=("self",))
         .select_related("job__symbol")

@@ -29,6 +29,7 @@ from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.staging import Source
+from liqheat_project.lib import clock
 from liqheat_project.lib.backoff import backoff
 from liqheat_project.lib.exits import pass_on_hidden_exit
 from liqheat_project.lib.leftovers import private_name, remove_leftovers
@@ -90,7 +91,7 @@ def run_here(job: IngestionJob, report: Callable[[IngestionJob], None]) -> None:
 
 
 def _nap(until: datetime | None) -> float:
-    wait = (until - timezone.now()).total_seconds() if until else LONGEST_NAP
+    wait = (until - clock.now()).total_seconds() if until else LONGEST_NAP
     return max(0.0, min(wait, LONGEST_NAP))
 
 
@@ -283,7 +284,7 @@ def _end_attempt(held: Lease, chunk: Chunk, error: IngestionError, outcome: Outc
         return
     wait = backoff(chunk.attempts, settings.RETRY_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
     delay = max(wait, getattr(error, "retry_after", None) or 0)
-    retry_at = timezone.now() + timedelta(seconds=delay)
+    retry_at = clock.now() + timedelta(seconds=delay)
     if held.end(chunk, ChunkState.WAITING, retry_at=retry_at, **why):
         outcome.retries[chunk.pk] = delay
 

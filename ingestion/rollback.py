@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion import audit, jobs, lake
-from ingestion.errors import NothingKept, RefusedRange
+from ingestion.errors import NothingKept, OutcomeUnknown, RefusedRange
 from ingestion.models import IngestionJob, RollBack, Symbol, SymbolEvent
 from ingestion.signals import history_changed
 from liqheat_project.lib.runs import ENDED_STATES
@@ -65,6 +65,8 @@ def roll_back(symbol: Symbol, days: lake.Days = lake.ALL_DAYS, by: Any = None) -
     )
     try:
         removal = lake.remove_symbol(lake.writer(), symbol.name, days, made.kept_as.hex)
+    except OutcomeUnknown:
+        raise  # the row names what is kept, which may be all that there is
     except Exception:
         made.delete()
         raise

@@ -1,5 +1,6 @@
 """How all that runs by itself is doing: for the admin's page, `/health` and `/metrics`."""
 
+import math
 import shutil
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from ingestion.models import CollectorState, Symbol
 from ingestion.sources.governor import KEY, status_of
 from liqheat_project.lib import heartbeats
 from liqheat_project.lib.broker import redis_with_short_timeout
-from liqheat_project.lib.disk import existing
+from liqheat_project.lib.disk import FULL_BYTES, existing
 
 QUEUES = ("ingest", "live", "validation")
 LATE_AFTER = timedelta(minutes=5)
@@ -43,17 +44,24 @@ class LakeStatus:
     disk_free: int
     symbols: list[SymbolStatus]
 
+    @property
+    def disk_full(self) -> bool:
+        return self.disk_free < FULL_BYTES
+
 
 @dataclass(frozen=True)
 class BrokerStatus:
     """`queued` messages by queue, `unacknowledged` ones that workers hold, seconds since each
-    program's last sign of life, and what the governor of REST requests notes (None: nothing)."""
+    program's last sign of life, queues that no worker serves, programs that keep failing, and what
+    the governor of REST requests notes (None: nothing)."""
 
     version: str
     memory_bytes: int
     queued: dict[str, int]
     unacknowledged: int
     heartbeat_seconds: dict[str, float]
+    unserved: list[str]
+    failing: list[str]
     governor: dict[str, Any] | None
 
     @property
@@ -96,8 +104,16 @@ def broker_status() -> BrokerStatus:
             queued={queue: client.llen(queue) for queue in QUEUES},
             unacknowledged=client.hlen("unacked"),
             heartbeat_seconds=heartbeats.ages(client),
+            unserved=unserved_queues(client),
+            failing=heartbeats.failing(client),
             governor=_governor(client),
         )
+
+
+def unserved_queues(client: redis.Redis) -> list[str]:
+    """The queues that no worker has served for a while. Raises redis.RedisError."""
+    ages = heartbeats.queue_ages(client)
+    return [queue for queue in QUEUES if ages.get(queue, math.inf) > SILENT_AFTER_SECONDS]
 
 
 def _symbol_status(

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from celery import shared_task
-from django.utils import timezone
 
 from ingestion import jobs, lake, load, rollback
 from ingestion.collectors import archive_sync, candles, checksums, contracts, open_interest
+from liqheat_project.lib import clock
 
 
 def send(chunk_ids: Iterable[int]) -> None:
@@ -26,7 +26,7 @@ def load_chunk(chunk_id: int) -> None:
 
 @shared_task(name="ingestion.sweep")
 def sweep() -> None:
-    for chunk_id in jobs.sweep(timezone.now()):
+    for chunk_id in jobs.sweep(clock.now()):
         load_chunk.delay(chunk_id)
 
 

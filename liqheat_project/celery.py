@@ -33,7 +33,7 @@ _heartbeat = Heartbeat(lambda: settings.REDIS_URL)
 
 @heartbeat_sent.connect
 def _worker_lives(sender: Any, **kwargs: Any) -> None:
-    _heartbeat.beat(sender.eventer.hostname)
+    _heartbeat.beat(sender.eventer.hostname, app.amqp.queues.consume_from)
 
 
 @beat_init.connect

@@ -21,8 +21,10 @@ from django.views.decorators.http import require_safe
 
 from ingestion import lake
 from ingestion.models import CollectorState
-from ingestion.status import condition
+from ingestion.status import condition, unserved_queues
+from liqheat_project.lib import heartbeats
 from liqheat_project.lib.broker import redis_with_short_timeout
+from liqheat_project.lib.disk import is_full
 
 PATIENCE_SECONDS = 3.0
 KNOWN_FOR_SECONDS = 1.0  # however many ask, each process looks up this often
@@ -47,9 +49,9 @@ def ready(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """The same with the collectors: `degraded` where one of them fails, which is served with 200
-    because what was loaded is served all the same."""
-    checks = _checks.results()
+    """The same with what keeps the data up to date: `degraded` where some of it fails, which is
+    served with 200 because what was loaded is served all the same."""
+    checks, upkeep = _checks.results(), _upkeep.results()
     collectors: dict[str, Any] = {}
     if checks["database"] == "ok":
         try:
@@ -58,9 +60,11 @@ def health(request: HttpRequest) -> JsonResponse:
             logger.warning("The states of the collectors cannot be read: %s", error)
             checks = checks | {"database": "does not answer"}
     status = _overall(checks)
-    if status == "ok" and any(one["status"] != "ok" for one in collectors.values()):
+    conditions = [*upkeep.values(), *(one["status"] for one in collectors.values())]
+    if status == "ok" and any(condition != "ok" for condition in conditions):
         status = "degraded"
-    return _answer({"status": status, "checks": checks, "collectors": collectors})
+    content = {"status": status, "checks": checks, "upkeep": upkeep, "collectors": collectors}
+    return _answer(content)
 
 
 def _answer(content: dict[str, Any]) -> JsonResponse:
@@ -107,14 +111,30 @@ def _ask_lake() -> None:
 
 def _ask_broker() -> None:
     with redis_with_short_timeout(settings.REDIS_URL) as client:
-        client.ping()
+        client.time()  # with a full disk it refuses a ping, but serves what is only read
+
+
+def _ask_disk() -> str | None:
+    return "disk full" if is_full(settings.LAKE_DATA_PATH, settings.VAR_DIR) else None
+
+
+def _ask_workers() -> str | None:
+    with redis_with_short_timeout(settings.REDIS_URL) as client:
+        unserved = unserved_queues(client)
+    return f"no worker serves {', '.join(unserved)}" if unserved else None
+
+
+def _ask_programs() -> str | None:
+    with redis_with_short_timeout(settings.REDIS_URL) as client:
+        failing = heartbeats.failing(client)
+    return f"{', '.join(failing)} keeps failing" if failing else None
 
 
 class Checks:
     """Asks each part in a thread of its own, so that one that hangs cannot hang the probe, and
     remembers the results for a moment, so that probing costs the same however often it is done."""
 
-    def __init__(self, checks: dict[str, Callable[[], None]]) -> None:
+    def __init__(self, checks: dict[str, Callable[[], str | None]]) -> None:
         self._checks = checks
         self._threads = ThreadPoolExecutor(len(checks), thread_name_prefix="health")
         self._guard = threading.Lock()
@@ -138,16 +158,17 @@ class Checks:
         return {name: _result(name, future) for name, future in asked.items()}
 
 
-def _result(name: str, future: "Future[None]") -> str:
+def _result(name: str, future: "Future[str | None]") -> str:
     if not future.done():
         future.cancel()
         logger.warning("%s did not answer within %.0f s", name, PATIENCE_SECONDS)
         return f"did not answer within {PATIENCE_SECONDS:.0f} s"
     error = future.exception()
     if error is None:
-        return "ok"
+        return future.result() or "ok"
     logger.warning("%s does not answer: %s", name, error)
     return "does not answer"
 
 
 _checks = Checks({"database": _ask_database, "lake": _ask_lake, "broker": _ask_broker})
+_upkeep = Checks({"disk": _ask_disk, "workers": _ask_workers, "programs": _ask_programs})

@@ -101,11 +101,12 @@ class StreamServer:
         event = {"e": "forceOrder", "E": order["T"] + 5, "o": order}
         self.send_raw(json.dumps({"stream": STREAM, "data": event}))
 
-    def send_raw(self, message: str | bytes) -> None:
+    def send_raw(self, message: str | bytes, text: bool | None = None) -> None:
+        """`text` sends bytes as what they are not."""
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
-            listener.send(message)
+            listener.send(message, text=text)
 
     def wait_until_received(self) -> None:
         """Until all that was sent has come to the listeners, read or not."""

@@ -79,7 +79,8 @@ ERRORS: dict[Any, Any] = {
         attr=None,
     ),
     (503, JSON): _error(
-        "All web threads but one are computing; ask again in a second.",
+        "All web threads but one are computing (`busy`), or the data cannot be read now "
+        "(`unavailable`); ask again after `Retry-After` seconds.",
         "server_error",
         code="busy",
         detail=BUSY,

@@ -42,7 +42,8 @@ LOCK_SECONDS = 30.0
 SLICE_MS = 600_000  # coverage is written in such pieces; no piece lies across midnight
 MAX_KEPT_EVENTS = 100_000
 MAX_KEPT_BAD_MESSAGES = 100
-MAX_RAW_CHARACTERS = 500
+MAX_RAW_BYTES = 500
+WARNING_MS = 60_000  # bad messages are logged once in so long
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 300.0
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
@@ -96,6 +97,7 @@ class Recorder:
         self._bad: list[BadMessage] = []
         self._heard: list[Heard] = []
         self._since: dict[str, int] = {}
+        self._warned_ms = 0
 
     @property
     def is_full(self) -> bool:
@@ -113,7 +115,7 @@ class Recorder:
         self._cut(set(self._since) - self.symbols)
         self._since |= dict.fromkeys(self.symbols - set(self._since), now_ms)
 
-    def hear(self, message: str | bytes, now_ms: int) -> None:
+    def hear(self, message: bytes, now_ms: int) -> None:
         """Keep the events of the followed symbols in a message, or the message if it is bad."""
         try:
             events = parse_message(message)
@@ -122,9 +124,11 @@ class Recorder:
                     raise BadFormat(fault)
         except BadFormat as error:
             self.bad_messages += 1
+            self._warn_of_bad_messages(str(error), now_ms)
             if self.bad_messages <= MAX_KEPT_BAD_MESSAGES:
-                text = message if isinstance(message, str) else message.decode(errors="replace")
-                self._bad.append(BadMessage(now_ms, str(error), text[:MAX_RAW_CHARACTERS]))
+                raw = message[:MAX_RAW_BYTES].decode(errors="replace")
+                raw = raw.replace("\0", "\ufffd")  # PostgreSQL, where it may go, takes no NUL
+                self._bad.append(BadMessage(now_ms, str(error)[:MAX_RAW_BYTES], raw))
             return
         self.last_message_ms = now_ms
         self._events += [event for event in events if event.symbol in self.symbols]
@@ -152,6 +156,15 @@ class Recorder:
         """By symbol, the span heard since the last whole piece (ms)."""
         until = self.last_message_ms or 0
         return {name: [(start, until)] for name, start in self._since.items() if start < until}
+
+    def _warn_of_bad_messages(self, reason: str, now_ms: int) -> None:
+        if now_ms - self._warned_ms >= WARNING_MS:
+            self._warned_ms = now_ms
+            logger.warning(
+                "Not understood and left out: %d messages of this connection, the last for: %s",
+                self.bad_messages,
+                reason,
+            )
 
     def _cut(self, symbols: set[str]) -> None:
         until = self.last_message_ms or 0

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,9 +19,17 @@ from urllib.parse import unquote, urlsplit
 import duckdb
 import psycopg
 
-from ingestion.errors import LakeBusy, OutOfSpace, TemporaryError
+from ingestion.errors import (
+    CatalogueDamaged,
+    LakeBusy,
+    OutcomeUnknown,
+    OutOfSpace,
+    RefusedCatalogue,
+    TemporaryError,
+)
 from ingestion.lake import schema
 from liqheat_project.lib.leftovers import private_name
+from liqheat_project.lib.postgres import is_transaction_pooler, kept_alive
 
 ADVISORY_LOCK_KEY = 0x6C697168656174  # "liqheat"; one key for all writers of a PostgreSQL catalogue
 LOCK_TIMEOUT_SECONDS = 120.0
@@ -54,7 +62,7 @@ class LakeConfig:
     @property
     def postgres_dsn(self) -> str:
         """libpq's own key=value form, which DuckLake wants; it has no room for a URL."""
-        return psycopg.conninfo.make_conninfo(self.catalog_url)
+        return kept_alive(self.catalog_url)
 
 
 class Lake:
@@ -78,15 +86,31 @@ class Lake:
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """All statements inside see one snapshot of the lake; on an error nothing is kept."""
+        """All statements inside see one snapshot of the lake; on an error nothing is kept.
+
+        A lock on PostgreSQL ends with its session, which the network or the server can end at any
+        time, and nobody is told. So one that writes there changes the fence as well: if another
+        writer has committed since this one's snapshot, this one fails with a conflict. Raises
+        OutcomeUnknown when the catalogue was lost during the commit.
+        """
         cursor = self.cursor()
         cursor.execute("BEGIN")
         try:
+            if not (self.read_only or self.config.is_sqlite):
+                cursor.execute(f"UPDATE {schema.FENCE} SET written_at = now()::TIMESTAMP")
             yield cursor
-            cursor.execute("COMMIT")
+            self._commit(cursor)
         except BaseException:
             _rollback(cursor)
             raise
+
+    def _commit(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        try:
+            cursor.execute("COMMIT")
+        except duckdb.Error as error:
+            if self.config.is_sqlite or "conflict" in str(error).lower():
+                raise
+            raise OutcomeUnknown(f"The lake's catalogue was lost in a commit: {error}") from error
 
     def seal(self) -> None:
         """Leave DuckDB nothing but the lake: no file outside of its data, no other database, no
@@ -130,8 +154,9 @@ class Lake:
         if self.read_only:
             database.execute(_attach_statement(config, read_only=True))
             return
-        # The first attachments race to create the catalogue unless they take turns.
-        with write_lock(config):
+        # The first attachments race to create the catalogue unless they take turns. It stands as a
+        # whole or not at all; one that stands is opened without the lock, also by who only reads.
+        with nullcontext() if _is_complete(config) else write_lock(config):
             config.data_path.mkdir(parents=True, exist_ok=True)
             if config.is_sqlite:
                 config.catalog_path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +195,7 @@ def _file_lock(config: LakeConfig, timeout: float) -> Iterator[None]:
 
 @contextmanager
 def _advisory_lock(config: LakeConfig, timeout: float) -> Iterator[None]:
-    with psycopg.connect(config.catalog_url, autocommit=True) as connection:
+    with psycopg.connect(config.postgres_dsn, autocommit=True) as connection:
         connection.execute(
             "SELECT set_config('lock_timeout', %s, false)", [f"{int(timeout * 1000)}ms"]
         )
@@ -186,12 +211,17 @@ def translated_errors() -> Iterator[None]:
     """Errors of DuckDB, the catalogue and the disk as ours, all of them worth another attempt."""
     try:
         yield
-    except (duckdb.Error, psycopg.Error, OSError) as error:
+    except (duckdb.Error, psycopg.Error, sqlite3.Error, OSError) as error:
         text = str(error)
         if isinstance(error, duckdb.FatalException | duckdb.InternalException):
             _open_lakes.clear()  # this DuckDB refuses everything from now on; the next one is new
         if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
             raise OutOfSpace(f"The disk of the lake is full: {text[:300]}") from error
+        if any(sign in text for sign in _SIGNS_OF_DAMAGE) and _config and _config.is_sqlite:
+            raise CatalogueDamaged(
+                f"{_config.catalog_path} is damaged: {text[:200]}. Stop everything and put a "
+                "backup of it back, or move it and LAKE_DATA_PATH aside and load the data again"
+            ) from error
         if "locked" in text or "conflict" in text.lower():
             raise LakeBusy(f"The lake's catalogue is busy: {text[:300]}") from error
         raise TemporaryError(f"The lake refused the load: {text[:500]}") from error
@@ -202,6 +232,13 @@ _SIGNS_OF_A_FULL_DISK = (
     "Disk quota",
     "max_temp_directory_size",
     "disk is full",
+)
+
+_SIGNS_OF_DAMAGE = ("is not a database", "disk image is malformed")
+
+_NO_POOLER = (
+    "LAKE_CATALOG_URL leads to a connection pooler in transaction mode, behind which the lake's "
+    "lock does not hold: give the address of the PostgreSQL server itself"
 )
 
 _config: LakeConfig | None = None
@@ -230,7 +267,7 @@ def _opened(read_only: bool) -> Lake:
     if _config is None:
         raise RuntimeError("ingestion.lake.configure() was not called")
     key = (os.getpid(), read_only)
-    with _open_guard:
+    with _open_guard, translated_errors():
         if key not in _open_lakes:
             if read_only and not _is_complete(_config):
                 Lake(_config, read_only=False)
@@ -243,16 +280,17 @@ def _is_complete(config: LakeConfig) -> bool:
     if config.is_sqlite and not config.catalog_path.is_file():
         return False
     statement = "SELECT table_name FROM ducklake_table WHERE end_snapshot IS NULL"
-    with write_lock(config):  # a creator holds it until the last table stands
-        try:
-            if config.is_sqlite:
-                with closing(sqlite3.connect(config.catalog_path, timeout=30)) as catalog:
-                    rows = catalog.execute(statement).fetchall()
-            else:
-                with psycopg.connect(config.catalog_url) as connection:
-                    rows = connection.execute(statement).fetchall()
-        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
-            return False
+    try:
+        if config.is_sqlite:
+            with closing(sqlite3.connect(config.catalog_path, timeout=30)) as catalog:
+                rows = catalog.execute(statement).fetchall()
+        else:
+            if is_transaction_pooler(config.postgres_dsn):
+                raise RefusedCatalogue(_NO_POOLER)
+            with psycopg.connect(config.postgres_dsn) as connection:
+                rows = connection.execute(statement).fetchall()
+    except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
+        return False
     return {name for (name,) in rows} >= schema.TABLE_NAMES
 
 

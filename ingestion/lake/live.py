@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import duckdb
 import numpy as np
@@ -31,6 +32,7 @@ LOOK_BACK_MS = 6 * 3_600_000
 judges them again, by the days around it."""
 
 MEDIAN_MINUTES = 60
+ROWS_A_COMMIT = 20_000
 
 _FRESH = "temp.collected_rows"
 
@@ -72,15 +74,15 @@ def add_open_interest(
     """
     columns: dict[str, list] = {
         "symbol": [figure.symbol for figure in figures],
-        "milliseconds": [figure.time for figure in figures],
+        "timestamp": [figure.time for figure in figures],
         "contracts": [figure.contracts for figure in figures],
         "value": list(values),
     }
     query = """
-        SELECT symbol, make_timestamp_ms(milliseconds) AS timestamp,
+        SELECT symbol, make_timestamp_ms(timestamp) AS timestamp,
                contracts AS open_interest_contracts, value AS open_interest_value,
                'live' AS source
-        FROM (SELECT unnest($symbol) AS symbol, unnest($milliseconds) AS milliseconds,
+        FROM (SELECT unnest($symbol) AS symbol, unnest($timestamp) AS timestamp,
                      unnest($contracts) AS contracts, unnest($value::DOUBLE[]) AS value)
     """
     key = ("metrics", "")
@@ -90,10 +92,22 @@ def add_open_interest(
 def add_candles(
     lake: Lake, candles: Sequence[Candle], origin: str, wanted: Wanted, now: datetime
 ) -> int:
-    """Write closed one-minute candles in one commit; the number of rows that were new.
+    """Write closed one-minute candles; the number of rows that were new.
 
-    Those that can't be true go to the quarantine. Raises LakeBusy, OutOfSpace or TemporaryError.
+    Those that can't be true go to the quarantine. Many go in several commits, each of whole symbols
+    as far as it can, so that neither memory nor the time under the lock grows with them. Raises
+    LakeBusy, OutOfSpace or TemporaryError; the commits before stay.
     """
+    ordered = sorted(candles, key=attrgetter("symbol", "open_time"))
+    return sum(
+        _add_candles(lake, ordered[start : start + ROWS_A_COMMIT], origin, wanted, now)
+        for start in range(0, len(ordered), ROWS_A_COMMIT)
+    )
+
+
+def _add_candles(
+    lake: Lake, candles: Sequence[Candle], origin: str, wanted: Wanted, now: datetime
+) -> int:
     names = list(Candle.__dataclass_fields__)
     columns = {name: [getattr(candle, name) for candle in candles] for name in names}
     unnested = ", ".join(f"unnest(${name}) AS {name}" for name in names)
@@ -116,12 +130,12 @@ def candles_held(
     found = cursor.execute(
         f"""
         SELECT symbol, epoch_ms(open_time) AS minute FROM {CANDLES["1m"].name}
-        WHERE list_contains($symbols, symbol) AND open_time >= make_timestamp_ms($start)
+        WHERE symbol IN (SELECT unnest($symbols)) AND open_time >= make_timestamp_ms($start)
         UNION
         SELECT symbol, unnest(range(greatest(epoch_ms(range_start), $start),
                                     least(epoch_ms(range_end), $today), $minute))
         FROM {LEDGER}
-        WHERE list_contains($symbols, symbol) AND dataset = 'klines' AND candle_interval = '1m'
+        WHERE symbol IN (SELECT unnest($symbols)) AND dataset = 'klines' AND candle_interval = '1m'
           AND sha256 <> '' AND range_end > make_timestamp_ms($start)
         ORDER BY symbol, minute
         """,
@@ -149,30 +163,31 @@ def _add(
 ) -> int:
     """Insert what `query` makes of `columns` and is not in `table`, and count it in the ledger.
 
-    `key` is the dataset and the candle interval by which the ledger knows the rows.
+    `columns` has the times in milliseconds, by the name of the table's. `key` is the dataset and
+    the candle interval by which the ledger knows the rows. What is there
+    already is looked up in the transaction that writes, so that the fence covers it too.
     """
-    cursor = lake.cursor()
-    with translated_errors(), write_lock(lake.config):
-        parameters = {**columns, "wanted": list(wanted())}
+    with translated_errors(), write_lock(lake.config), lake.transaction() as cursor:
+        # The bounds as parameters let DuckDB read those files alone that hold such times; as
+        # subqueries they had it compare all rows with all rows.
+        times = columns[table.time]
         cursor.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE collected_rows AS
             WITH rows AS ({query})
             SELECT * FROM rows
-            WHERE list_contains($wanted, symbol) AND NOT EXISTS (
+            WHERE symbol IN (SELECT unnest($wanted)) AND NOT EXISTS (
                 SELECT 1 FROM {table.name} old
                 WHERE old.symbol = rows.symbol AND old.{table.time} = rows.{table.time}
-                  AND old.{table.time} >= (SELECT min({table.time}) FROM rows)
-                  AND old.{table.time} <= (SELECT max({table.time}) FROM rows))
+                  AND old.{table.time} BETWEEN make_timestamp_ms($first)
+                      AND make_timestamp_ms($last))
             ORDER BY symbol, {table.time}
             """,
-            parameters,
+            columns | {"wanted": list(wanted()), "first": min(times), "last": max(times)},
         )
-        try:
-            verdict = judge(cursor, now)
-            return _write(lake, cursor, table, key, origin, now, verdict)
-        finally:
-            cursor.execute(f"DROP TABLE {_FRESH}")
+        rows = _write(cursor, table, key, origin, now, judge(cursor, now))
+        cursor.execute(f"DROP TABLE {_FRESH}")
+    return rows
 
 
 def _judge_figures(cursor: duckdb.DuckDBPyConnection, now: datetime) -> Verdict:
@@ -254,7 +269,6 @@ def _now_ms(now: datetime) -> int:
 
 
 def _write(
-    lake: Lake,
     cursor: duckdb.DuckDBPyConnection,
     table: MarketTable,
     key: tuple[str, str],
@@ -283,17 +297,16 @@ def _write(
         counts.setdefault((fault.symbol, day), [0, 0])[1] += 1
     if not counts and not any(one.true or one.false for one in verdict.corrections):
         return 0
-    with lake.transaction():
-        cursor.execute(f"INSERT INTO {table.name} FROM {_FRESH}")
-        if counts:
-            _count_in_ledger(cursor, key, counts, origin, now)
-        for fault, day in faults:
-            cursor.execute(
-                f"INSERT INTO {QUARANTINE} VALUES (?, ?, ?, ?, ?, NULL, ?, ?)",
-                [fault.symbol, *key, day, origin, fault.reason, fault.raw],
-            )
-        for corrections in verdict.corrections:
-            open_interest.correct(cursor, corrections)
+    cursor.execute(f"INSERT INTO {table.name} FROM {_FRESH}")
+    if counts:
+        _count_in_ledger(cursor, key, counts, origin, now)
+    for fault, day in faults:
+        cursor.execute(
+            f"INSERT INTO {QUARANTINE} VALUES (?, ?, ?, ?, ?, NULL, ?, ?)",
+            [fault.symbol, *key, day, origin, fault.reason, fault.raw],
+        )
+    for corrections in verdict.corrections:
+        open_interest.correct(cursor, corrections)
     released = sum(one.new_rows for one in verdict.corrections)
     return released + sum(count for _, _, count in days)
 
@@ -336,7 +349,7 @@ def _count_in_ledger(
     symbols, starts = [symbol for symbol, _ in counts], [day for _, day in counts]
     theirs = (
         f"FROM {LEDGER} WHERE dataset = ? AND candle_interval = ? AND sha256 = '' "
-        "AND list_contains(?, symbol) AND list_contains(?, range_start)"
+        "AND symbol IN (SELECT unnest(?)) AND range_start IN (SELECT unnest(?))"
     )
     known = cursor.execute(
         f"SELECT symbol, range_start, row_count, quarantined {theirs}", [*key, symbols, starts]

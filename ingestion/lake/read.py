@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 import duckdb
 import numpy as np
 
-from ingestion.lake.connection import reader
+from ingestion.lake.connection import reader, translated_errors
 from ingestion.lake.schema import (
     CANDLES,
     LEDGER,
@@ -99,8 +99,12 @@ class CandleDay:
 
 @contextmanager
 def snapshot() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A cursor for which the lake stands still: all reads inside see the same state."""
-    with reader().transaction() as cursor:
+    """A cursor for which the lake stands still: all reads inside see the same state.
+
+    What DuckDB, the catalogue or the disk refuse is raised as CatalogueDamaged, OutOfSpace,
+    LakeBusy or TemporaryError.
+    """
+    with translated_errors(), reader().transaction() as cursor:
         yield cursor
 
 

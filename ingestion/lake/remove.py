@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from ingestion.errors import OutcomeUnknown
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.days import (
     ALL_DAYS,
@@ -47,6 +48,8 @@ def remove_symbol(
             if folder:
                 keep(cursor, folder, symbol, days, rows)
             return Removal(rows, files, _delete(cursor, symbol, days, rows))
+    except OutcomeUnknown:
+        raise  # what is kept may be all that there is of the rows
     except Exception:  # an interrupt may come when all is done, and nothing else has the rows then
         if folder:
             shutil.rmtree(folder, ignore_errors=True)

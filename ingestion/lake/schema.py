@@ -75,9 +75,13 @@ MARKET_TABLES = (
 )
 LEDGER = "lake.loaded_files"
 QUARANTINE = "lake.quarantined_rows"
+FENCE = "lake.write_fence"
+"""One row, which every transaction that writes to a PostgreSQL catalogue changes: of two at once
+DuckLake lets one through, also where they touch nothing else in common."""
+
 TABLE_NAMES = frozenset(
     [table.plain_name for table in MARKET_TABLES]
-    + [name.removeprefix("lake.") for name in (LEDGER, QUARANTINE)]
+    + [name.removeprefix("lake.") for name in (LEDGER, QUARANTINE, FENCE)]
 )
 
 
@@ -110,4 +114,7 @@ def create(database: duckdb.DuckDBPyConnection) -> None:
         database.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY (symbol)")
     database.execute(f"CREATE TABLE IF NOT EXISTS {LEDGER} ({_LEDGER_COLUMNS})")
     database.execute(f"CREATE TABLE IF NOT EXISTS {QUARANTINE} ({_QUARANTINE_COLUMNS})")
+    if FENCE.removeprefix("lake.") not in present:
+        database.execute(f"CREATE TABLE {FENCE} (written_at TIMESTAMP)")
+        database.execute(f"INSERT INTO {FENCE} VALUES (now()::TIMESTAMP)")
     database.execute("COMMIT")

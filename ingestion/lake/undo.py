@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion.errors import KeptRowsDamaged, RowsInTheWay
+from ingestion.errors import KeptRowsDamaged, OutcomeUnknown, RowsInTheWay
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.kept import (
     LEDGER_FILE,
@@ -45,6 +45,8 @@ def undo_removal(lake: Lake, name: str) -> Kept:
                 with write_lock(lake.config), lake.transaction():
                     _refuse_rows_in_the_way(cursor, removed)
                     _put_back(cursor, removed, staged)
+    except OutcomeUnknown:
+        raise  # the files may be part of the lake; if they are not, maintenance deletes them
     except BaseException:
         for _, path in staged:
             path.unlink(missing_ok=True)

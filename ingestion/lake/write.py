@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from ingestion.errors import FewerRows, LeaseLost
+from ingestion.errors import FewerRows, LeaseLost, OutcomeUnknown
 from ingestion.lake import open_interest
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.days import Days
@@ -60,8 +60,8 @@ def replace_files(
             with write_lock(lake.config):
                 if not still_mine():
                     raise LeaseLost(f"{loads[0].parsed.file.name} was taken over or cancelled")
-                kept_days = _require_all_rows(cursor, loads, fresh)
                 with lake.transaction():
+                    kept_days = _require_all_rows(cursor, loads, fresh)
                     _delete_ranges(cursor, loads, table, kept_days)
                     if any(load.parsed.rows for load in loads):
                         cursor.execute(
@@ -72,6 +72,8 @@ def replace_files(
                     _record(cursor, loads, now, kept_days)
                     if corrections:
                         open_interest.correct(cursor, corrections)
+    except OutcomeUnknown:
+        raise  # the file may be part of the lake; if it is not, maintenance deletes it
     except BaseException:
         staged.unlink(missing_ok=True)
         raise

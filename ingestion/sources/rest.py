@@ -7,6 +7,7 @@ workers together within the exchange's limits.
 
 import math
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from itertools import pairwise
 from typing import Any, NoReturn
 
 import httpx
+import orjson
 
 from ingestion.errors import RefusedBySource, SourceUnavailable
 from ingestion.sources.governor import MINUTE, Governor
@@ -28,6 +30,11 @@ ALL_MARK_PRICES_WEIGHT = 10
 
 CANDLE_MS = 60_000
 
+MAX_ANSWER_BYTES = 32_000_000
+"""The largest answer, about all contracts, has some 2 MB."""
+
+_PIECE_BYTES = 65_536
+_LONGEST_ANSWER_SECONDS = 120.0  # `timeout` bounds the silence only
 _CANDLES_WEIGHT = 2
 _TOO_MANY_REQUESTS = -1003
 _FIRST_INSTANT = 1_567_296_000_000  # 2019-09-01, when USD-M futures began
@@ -71,6 +78,10 @@ class Contract:
     tick_size: Decimal
     status: str
     contract_type: str
+
+
+class _Endless(Exception):
+    """An answer that is larger, or takes longer, than any should."""
 
 
 class FuturesExchange(HttpSource):
@@ -136,9 +147,11 @@ class FuturesExchange(HttpSource):
 
     def _get(self, path: str, weight: int, **parameters: str | int) -> Any:
         self._governor.admit(weight)
+        url = f"{self.base_url}{path}"
         try:
-            response = self._client.get(f"{self.base_url}{path}", params=parameters)
-        except httpx.HTTPError as error:
+            with self._client.stream("GET", url, params=parameters) as response:
+                body = _read(response)
+        except (httpx.HTTPError, _Endless) as error:
             reason = f"{self.base_url} did not answer: {error or type(error).__name__}"
             self._governor.failed(reason)
             raise SourceUnavailable(reason) from error
@@ -146,22 +159,24 @@ class FuturesExchange(HttpSource):
         if used.isdecimal():
             self._governor.observe(int(used))
         if response.status_code == 200:
-            return self._answer(response)
-        self._refuse(response, parameters)
+            return self._answer(body)
+        self._refuse(response, body, parameters)
 
-    def _answer(self, response: httpx.Response) -> Any:
+    def _answer(self, body: bytes) -> Any:
         try:
-            answer = response.json()
-        except ValueError as error:
-            reason = f"{self.base_url} answered what is no JSON: {response.text[:80]!r}"
+            answer = orjson.loads(body)  # it bounds numbers and depth
+        except orjson.JSONDecodeError as error:
+            reason = f"{self.base_url} answered what is no JSON: {body[:80]!r}"
             self._governor.failed(reason)
             raise SourceUnavailable(reason) from error
         self._governor.succeeded()
         return answer
 
-    def _refuse(self, response: httpx.Response, parameters: dict[str, str | int]) -> NoReturn:
+    def _refuse(
+        self, response: httpx.Response, body: bytes, parameters: dict[str, str | int]
+    ) -> NoReturn:
         """Tell the governor what an answer other than 200 means, and raise it."""
-        status, (code, message) = response.status_code, _error_of(response)
+        status, (code, message) = response.status_code, _error_of(response, body)
         reason = f"{self.base_url} answered {status}: {message}"
         if status == 418 or _BANNED_UNTIL.search(message):
             self._stop_for_ban(response, message, reason)
@@ -191,10 +206,19 @@ def _understood(what: str) -> Iterator[None]:
     """Turns what an answer of another form causes into SourceUnavailable."""
     try:
         yield
-    except (LookupError, TypeError, ValueError, InvalidOperation) as error:
+    except (
+        LookupError, TypeError, ValueError, OverflowError, InvalidOperation, RecursionError
+    ) as error:  # fmt: skip
         raise SourceUnavailable(
-            f"the exchange's answer about {what} has another form than it should: {error!r}"
+            f"the exchange's answer about {what} has another form than it should: {_told(error)}"
         ) from error
+
+
+def _told(error: Exception) -> str:
+    try:
+        return repr(error)[:300]
+    except RecursionError:  # it names a value that is nested too deeply to be written down
+        return type(error).__name__
 
 
 def _candle(symbol: str, fields: list[Any]) -> Candle:
@@ -247,12 +271,24 @@ def _instant(value: Any) -> int:
     return value
 
 
-def _error_of(response: httpx.Response) -> tuple[int | None, str]:
+def _read(response: httpx.Response) -> bytes:
+    """The whole answer. Raises _Endless where it is larger or takes longer than any should."""
+    body, began = bytearray(), time.monotonic()
+    for piece in response.iter_bytes(_PIECE_BYTES):
+        body += piece
+        if len(body) > MAX_ANSWER_BYTES:
+            raise _Endless(f"more than {MAX_ANSWER_BYTES:,} bytes came")
+        if time.monotonic() - began > _LONGEST_ANSWER_SECONDS:
+            raise _Endless(f"the answer had not ended after {_LONGEST_ANSWER_SECONDS:.0f} s")
+    return bytes(body)
+
+
+def _error_of(response: httpx.Response, body: bytes) -> tuple[int | None, str]:
     """Code and message of the exchange's own errors; no code where it is not one of them."""
     try:
-        body = response.json()
-        return int(body["code"]), str(body["msg"])[:300]
-    except (ValueError, TypeError, KeyError):
+        answer = orjson.loads(body)
+        return int(answer["code"]), str(answer["msg"])[:300]
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None, response.reason_phrase
 
 

@@ -6,13 +6,13 @@ stream is served below `/market` only: the former addresses connect and stay sil
 the coin-margined contracts, whose quantity is another unit; they are left out by `st`.
 """
 
-import json
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
@@ -46,8 +46,8 @@ def parse_message(message: str | bytes) -> list[Liquidation]:
     Raises BadFormat when the message is not what the exchange documents.
     """
     try:
-        content = json.loads(message)
-    except ValueError as error:
+        content = orjson.loads(message)  # it bounds numbers and depth, and takes UTF-8 alone
+    except orjson.JSONDecodeError as error:
         raise BadFormat(f"not JSON: {error}") from error
     if isinstance(content, dict) and "data" in content:
         content = content["data"]
@@ -63,6 +63,9 @@ def _parse_event(event: Any) -> Liquidation | None:
         raise BadFormat("a forceOrder event without its order")
     if order.get("st", event.get("st", USD_MARGINED)) != USD_MARGINED:
         return None
+    if any(isinstance(value, list | dict) for value in order.values()):
+        # Nested as deeply as a parser takes it, it could not even be written down.
+        raise BadFormat("an order with more than plain values")
     try:
         liquidation = Liquidation(
             symbol=order["s"],
@@ -80,9 +83,9 @@ def _parse_event(event: Any) -> Liquidation | None:
 
 def _check(liquidation: Liquidation) -> None:
     if not isinstance(liquidation.symbol, str) or not 0 < len(liquidation.symbol) <= 30:
-        raise BadFormat(f"not a symbol: {liquidation.symbol!r}")
+        raise BadFormat(f"not a symbol: {str(liquidation.symbol)[:30]!r}")
     if not isinstance(liquidation.time_ms, int) or not 0 < liquidation.time_ms < 1e13:
-        raise BadFormat(f"not a time in milliseconds: {liquidation.time_ms!r}")
+        raise BadFormat(f"not a time in milliseconds: {str(liquidation.time_ms)[:30]!r}")
     for name in ("price", "average_price", "quantity"):
         value = getattr(liquidation, name)
         if not math.isfinite(value) or value <= 0:
@@ -134,13 +137,14 @@ class LiquidationStream:
     ) -> None:
         self._open.close()
 
-    def receive(self, seconds: float) -> str | bytes | None:
-        """The next message, or None when none came within `seconds`.
+    def receive(self, seconds: float) -> bytes | None:
+        """The next message, or None when none came within `seconds`. It is not decoded: what is
+        not UTF-8 would end the connection with all that comes after it.
 
         Raises SourceUnavailable when the connection has ended, as it does every 24 hours.
         """
         try:
-            return self._connection.recv(timeout=max(0.0, seconds))
+            return self._connection.recv(timeout=max(0.0, seconds), decode=False)
         except TimeoutError:
             return None
         except ConnectionClosed as error:

@@ -54,7 +54,13 @@ class Environment:
 
     def folder(self, name: str, default: str, base: Path) -> Path:
         """An absolute path; a relative one is taken from `base`."""
-        return (base / self.text(name, default)).resolve()
+        value = self.text(name, default)
+        if "://" in value:  # as a path, s3://bucket is a folder named s3: with another in it
+            raise ImproperlyConfigured(
+                f"{name} must be the path of a folder, not the URL {value!r}: object stores are "
+                "not supported. Mount a shared folder on every machine, and name that."
+            )
+        return (base / value).resolve()
 
     def url(self, name: str, default: str, schemes: tuple[str, ...], blank: bool = False) -> str:
         value = self.text(name, default)

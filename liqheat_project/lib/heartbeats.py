@@ -3,9 +3,10 @@
 Asking the workers themselves takes a second or more and an answer of every one.
 """
 
+import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import redis
 from redis.exceptions import RedisError
@@ -13,6 +14,9 @@ from redis.exceptions import RedisError
 from liqheat_project.lib.broker import redis_with_short_timeout
 
 KEY = "liqheat:heartbeats"
+QUEUES_KEY = "liqheat:served-queues"
+FAILING_KEY = "liqheat:failing-programs"
+FAILING_SECONDS = 60  # what nobody repeats is not true any more
 FORGOTTEN_AFTER_SECONDS = 86_400.0
 
 logger = logging.getLogger(__name__)
@@ -28,15 +32,19 @@ class Heartbeat:
         self._client: redis.Redis | None = None  # opened after the fork, if there is one
         self._next = 0.0
 
-    def beat(self, name: str) -> None:
-        """A broker that does not answer is no reason to disturb the program."""
+    def beat(self, name: str, queues: Iterable[str] = ()) -> None:
+        """The program lives, and serves these queues. A broker that does not answer is no reason to
+        disturb it."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + self._every
         self._client = self._client or redis_with_short_timeout(self._url())
         try:
-            self._client.hset(KEY, name, str(time.time()))
+            beat = str(time.time())
+            self._client.hset(KEY, name, beat)
+            for queue in queues:
+                self._client.hset(QUEUES_KEY, queue, beat)
         except RedisError as error:
             logger.debug("No sign of life could be left: %s", error)
 
@@ -49,6 +57,26 @@ def ages(client: redis.Redis) -> dict[str, float]:
     if gone:
         client.hdel(KEY, *gone)
     return {name: max(0.0, found[name]) for name in sorted(found) if name not in gone}
+
+
+def queue_ages(client: redis.Redis) -> dict[str, float]:
+    """By queue, the seconds since the last sign of life of a worker that serves it."""
+    now = time.time()
+    return {
+        _text(queue): max(0.0, now - float(beat))
+        for queue, beat in client.hgetall(QUEUES_KEY).items()
+    }
+
+
+def note_failing(client: redis.Redis, programs: list[str]) -> None:
+    """Say which programs keep failing, to be repeated within `FAILING_SECONDS`."""
+    client.set(FAILING_KEY, json.dumps(programs), ex=FAILING_SECONDS)
+
+
+def failing(client: redis.Redis) -> list[str]:
+    """The programs that keep failing, as their supervisor says."""
+    noted = client.get(FAILING_KEY)
+    return json.loads(noted) if noted else []
 
 
 def _text(name: bytes | str) -> str:

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 QUICK_DEATH_SECONDS = 15
 QUICK_DEATHS_ALLOWED = 5
+LONGEST_DELAY_SECONDS = 300.0
 LOG_LIMIT_BYTES = 10_000_000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -77,12 +78,18 @@ def _interrupts_held() -> Iterator[None]:
 
 
 class Child:
-    """One supervised program with its log file."""
+    """One supervised program with its log file; without a `vital` one nothing can start."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], log_folder: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log_folder: Path,
+        vital: bool = False,
     ) -> None:
         self.name = name
+        self.vital = vital
         self.command = command
         self.environment = environment
         self.log = log_folder / f"{name}.log"
@@ -99,7 +106,8 @@ class Child:
         """Empties a long log into the file beside it, which keeps one such. The program goes on
         writing into the same file, at its new end."""
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
-            shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+            with suppress(OSError):  # on a full disk the room counts more than the old lines
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
             os.truncate(self.log, 0)
 
     def signal_group(self, number: int) -> None:
@@ -112,23 +120,39 @@ class Child:
     def schedule_restart(self) -> float:
         """Plans the next start of a dead program; returns the seconds until then."""
         self.signal_group(signal.SIGKILL)
-        lived = time.monotonic() - self.started
-        self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_DEATH_SECONDS else 1
-        delay = 2.0 ** (self.quick_deaths - 1)
+        self.forget_deaths_long_ago()
+        self.quick_deaths += 1
+        delay = min(2.0 ** (self.quick_deaths - 1), LONGEST_DELAY_SECONDS)
         self.restart_at = time.monotonic() + delay
         return delay
 
+    def forget_deaths_long_ago(self) -> None:
+        if time.monotonic() - self.started >= QUICK_DEATH_SECONDS:
+            self.quick_deaths = 0
+
 
 class GaveUp(Exception):
-    """A program died too often, too soon after its start."""
+    """A vital program died too often, too soon after its start."""
 
 
 class Supervisor:
-    """Keeps programs running: `add` starts one, `check` restarts the dead, `stop` ends all."""
+    """Keeps programs running: `add` starts one, `check` restarts the dead, `stop` ends all.
+
+    One that keeps dying waits longer each time, up to five minutes, and does not stop the others;
+    but while all are `starting`, a vital one that does so ends the start.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._children: list[Child] = []
+        self.starting = True
+
+    @property
+    def failing(self) -> list[str]:
+        """The programs that die again and again, too soon after their start."""
+        return [
+            child.name for child in self._children if child.quick_deaths >= QUICK_DEATHS_ALLOWED
+        ]
 
     def add(self, child: Child) -> None:
         child.start()
@@ -138,15 +162,18 @@ class Supervisor:
         """Restarts what has died, each after its own delay, and keeps the logs from growing.
 
         Raises:
-            GaveUp: the same program died `QUICK_DEATHS_ALLOWED` times within seconds of its start.
+            GaveUp: while `starting`, a vital program died `QUICK_DEATHS_ALLOWED` times within
+                seconds of its start.
         """
         for child in self._children:
             child.put_long_log_aside()
             if child.restart_at is not None:
                 if time.monotonic() >= child.restart_at:
-                    child.start()
+                    self._restart(child)
             elif child.process.poll() is not None:
                 self._after_death(child)
+            else:
+                child.forget_deaths_long_ago()
 
     def stop(self, patience_seconds: float) -> None:
         """Ends the programs, the one started first last; kills those that take too long, or all
@@ -162,10 +189,17 @@ class Supervisor:
                 child.signal_group(signal.SIGKILL)
                 child.process.wait()
 
+    def _restart(self, child: Child) -> None:
+        try:
+            child.start()
+        except OSError as error:  # no room for a log, no memory for a process
+            delay = child.schedule_restart()
+            self._say(f"{child.name} cannot be started ({error}); next try in {delay:.0f} s.")
+
     def _after_death(self, child: Child) -> None:
         code = child.process.returncode
         delay = child.schedule_restart()
-        if child.quick_deaths >= QUICK_DEATHS_ALLOWED:
+        if self.starting and child.vital and child.quick_deaths >= QUICK_DEATHS_ALLOWED:
             raise GaveUp(
                 f"{child.name} ended {child.quick_deaths} times right after its start "
                 f"(code {code}). The reason stands in {child.log}"

@@ -1,7 +1,9 @@
 import threading
+import time
 from datetime import timedelta
 
 import pytest
+import redis
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -10,8 +12,10 @@ from ingestion import lake
 from ingestion.collectors import state
 from ingestion.lake import LakeConfig
 from ingestion.models import CollectorState
+from ingestion.status import QUEUES
 from liqheat_project import health
 from liqheat_project.health import Checks
+from liqheat_project.lib import disk, heartbeats
 from tests.services import wait_until
 
 OPEN_INTEREST = CollectorState.Collector.OPEN_INTEREST
@@ -23,11 +27,25 @@ def get(db):
     """GET a path, with nothing remembered of what was asked before."""
 
     def get(path):
-        health._checks.forget()
+        forget()
         return Client().get(path)
 
+    def forget():
+        for checks in (health._checks, health._upkeep):
+            checks.forget()
+
     yield get
-    health._checks.forget()
+    forget()
+
+
+@pytest.fixture(autouse=True)
+def broker(settings):
+    """With what workers for all queues leave in it."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.delete(heartbeats.FAILING_KEY, heartbeats.QUEUES_KEY)
+    heartbeats.Heartbeat(lambda: settings.REDIS_URL).beat("worker", QUEUES)
+    yield client
+    client.delete(heartbeats.KEY, heartbeats.QUEUES_KEY, heartbeats.FAILING_KEY)
 
 
 @pytest.fixture
@@ -62,6 +80,7 @@ def test_all_is_well(get):
     assert response.json() == {
         "status": "ok",
         "checks": dict.fromkeys(PARTS, "ok"),
+        "upkeep": dict.fromkeys(["disk", "workers", "programs"], "ok"),
         "collectors": {},
     }
     assert "no-store" in response["Cache-Control"]
@@ -76,6 +95,35 @@ def test_a_part_that_is_away_is_named_and_nothing_else_is(get, break_part, part)
     assert answer["status"] == "failing"
     assert answer["checks"] == dict.fromkeys(PARTS, "ok") | {part: "does not answer"}
     assert "secret" not in response.text
+
+
+def no_worker(broker):
+    broker.hset(heartbeats.QUEUES_KEY, "ingest", time.time() - 61)
+    broker.hdel(heartbeats.QUEUES_KEY, "live")
+
+
+@pytest.mark.parametrize(
+    ("part", "happens", "words"),
+    [
+        ("workers", no_worker, "no worker serves ingest, live"),
+        (
+            "programs",
+            lambda broker: heartbeats.note_failing(broker, ["flower"]),
+            "flower keeps failing",
+        ),
+    ],
+)
+def test_what_keeps_the_data_up_to_date_degrades(get, broker, part, happens, words):
+    happens(broker)
+    answer = get("/health").json()
+    assert (answer["status"], answer["upkeep"][part]) == ("degraded", words)
+    assert get("/health/ready").json()["status"] == "ok"
+
+
+def test_a_full_disk_is_said(get, monkeypatch):
+    monkeypatch.setattr(disk, "FULL_BYTES", 2**62)
+    answer = get("/health").json()
+    assert (answer["status"], answer["upkeep"]["disk"]) == ("degraded", "disk full")
 
 
 def test_a_failing_collector_degrades_but_what_is_loaded_is_served(get):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from ingestion import jobs, lease, load
 from ingestion.models import Chunk, ChunkState, IngestionJob
 from ingestion.progress import progress_of
+from liqheat_project.lib import clock
 from liqheat_project.lib.runs import RunState
 from tests.faults.conftest import DAYS, LEASE_SECONDS
 from tests.faults.steps import load_here
@@ -106,3 +107,20 @@ def test_a_job_that_began_in_the_future_can_be_watched(dead: IngestionJob) -> No
     dead.refresh_from_db()
     assert dead.duration == timedelta()
     assert progress_of(dead).seconds_left is None
+
+
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'")
+@pytest.mark.parametrize("skew", [timedelta(minutes=5), timedelta(minutes=-5)], ids=str)
+def test_a_host_whose_clock_is_wrong_leaves_anothers_work_alone_and_is_left_alone(
+    five_days: Plan, monkeypatch: pytest.MonkeyPatch, skew: timedelta
+) -> None:
+    first, second, *_ = five_days().chunks.values_list("pk", flat=True)
+    assert lease.take(first)
+    with monkeypatch.context() as patched:
+        real = timezone.now
+        patched.setattr(timezone, "now", lambda: real() + skew)
+        assert lease.take(first) is None
+        assert first not in jobs.sweep(clock.now())
+        assert lease.take(second)
+    assert lease.take(second) is None
+    assert second not in jobs.sweep(clock.now())

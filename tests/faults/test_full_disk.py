@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from ingestion import jobs, load
 from ingestion.lake import LakeConfig, configure
 from ingestion.models import ChunkState
 from ingestion.sources.files import ArchiveFile
+from liqheat_project import health
 from tests.archive_files import agg_trades_csv, put_csv
 from tests.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
+from tests.services import Valkey, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,6 +90,38 @@ def test_a_full_disk_fails_the_chunk_with_the_reason_until_there_is_room(
     chunk = job.chunks.get()
     assert (chunk.state, chunk.reason) == (ChunkState.LOADED, "")
     assert count() == ledger_rows("ETHUSDT") == ROWS
+
+
+def test_a_broker_on_a_full_disk_serves_reads_and_writes_again_once_there_is_room(
+    small_disk: Path, settings: Any
+) -> None:
+    broker = Valkey(small_disk / "broker")
+    settings.REDIS_URL = broker.url
+    settings.VAR_DIR = small_disk
+    try:
+        client = redis.Redis.from_url(broker.url)
+        client.set("kept", "b")
+        ballast = small_disk / "ballast"
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"\1" * 4096)
+        wait_until(lambda: not writes(client), 30, "the broker to meet the full disk")
+        assert client.get("kept") == b"b"
+        health._ask_broker()
+        assert health._ask_disk() == "disk full"
+        ballast.unlink()
+        wait_until(lambda: writes(client), 30, "the broker to write again")
+        assert health._ask_disk() is None
+    finally:
+        broker.stop()
+
+
+def writes(client: redis.Redis) -> bool:
+    try:
+        client.set("filler", "1" * 10_000)
+    except redis.ResponseError:
+        return False
+    return True
 
 
 def test_what_killed_workers_were_reading_is_deleted_a_day_later(

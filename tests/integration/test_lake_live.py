@@ -1,8 +1,9 @@
 """Rows that collectors bring, written by several processes at once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from ingestion.lake import read, remove_symbol, undo_removal, writer
+from ingestion.lake import configure, live, read, remove_symbol, undo_removal, writer
 from ingestion.lake.live import add_candles
 from ingestion.sources.rest import CANDLE_MS, Candle
 from tests.integration.test_lake_remove_days import everything
@@ -55,3 +56,25 @@ def test_days_of_live_rows_keep_a_line_each_over_a_roll_back_and_its_undo(lake):
     assert ledger_rows("ETHUSDT") == 0
     undo_removal(writer(), "first")
     assert everything("ETHUSDT") == was
+
+
+def test_a_catch_up_of_many_symbols_fits_into_little_memory(lake, monkeypatch):
+    """The minutes that many symbols missed, beside as many that are there."""
+    configure(replace(lake, memory_limit_mb=100))
+    symbols = [f"A{number}USDT" for number in range(20)]
+    candles = [candle(minute, symbol) for minute in range(499) for symbol in symbols]
+    monkeypatch.setattr(live, "ROWS_A_COMMIT", 4_000)
+    for later in (0, 499):
+        moved = [replace(one, open_time=one.open_time + later * CANDLE_MS) for one in candles]
+        args = (moved, "http://exchange", lambda: symbols, NOW)
+        before = states()
+        assert add_candles(writer(), *args) == len(candles)
+        assert states() == before + 3
+        assert add_candles(writer(), *args) == 0
+    assert {count(symbol, "klines_1m_history") for symbol in symbols} == {998}
+    held = live.candles_held(writer().cursor(), symbols, MIDNIGHT, MIDNIGHT)
+    assert {len(minutes) for minutes in held.values()} == {998}
+
+
+def states():
+    return len(writer().cursor().execute("FROM ducklake_snapshots('lake')").fetchall())

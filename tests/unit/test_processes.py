@@ -34,9 +34,9 @@ def supervisor(said):
 
 @pytest.fixture
 def child(tmp_path):
-    def make(name, program):
+    def make(name, program, vital=False):
         command = [sys.executable, "-c", program]
-        return Child(name, command, dict(os.environ), tmp_path)
+        return Child(name, command, dict(os.environ), tmp_path, vital)
 
     return make
 
@@ -57,11 +57,51 @@ def test_a_dead_program_is_started_again_after_a_delay(supervisor, child, said):
     assert web.process.poll() is None
 
 
-def test_a_program_that_keeps_dying_is_given_up(supervisor, child, said, monkeypatch):
+def test_a_vital_program_that_keeps_dying_ends_the_start(supervisor, child, said, monkeypatch):
     monkeypatch.setattr(processes, "QUICK_DEATHS_ALLOWED", 2)
-    supervisor.add(child("web", "raise SystemExit('no such setting')"))
+    supervisor.add(child("web", "raise SystemExit('no such setting')", vital=True))
     with pytest.raises(GaveUp, match=r"web ended 2 times right after its start \(code 1\)"):
         wait_until(supervisor.check, 60, "the supervisor to give up")
+
+
+@pytest.mark.parametrize("vital", [False, True])
+def test_a_program_that_keeps_dying_waits_longer_and_the_others_go_on(
+    supervisor, child, said, monkeypatch, vital
+):
+    monkeypatch.setattr(processes, "QUICK_DEATHS_ALLOWED", 2)
+    monkeypatch.setattr(processes, "LONGEST_DELAY_SECONDS", 1.5)
+    supervisor.starting = not vital
+    web, other = child("web", "raise SystemExit(1)", vital), child("other", FOREVER)
+    supervisor.add(web)
+    supervisor.add(other)
+    wait_until(lambda: supervisor.check() or len(said) == 3, 60, "three deaths")
+    assert [line[:35] for line in said] == [
+        f"web ended (code 1); next start in {seconds}" for seconds in (1, 2, 2)
+    ]
+    assert supervisor.failing == ["web"]
+    assert other.process.poll() is None
+
+
+def test_a_program_that_recovers_does_not_count_as_failing(supervisor, child, monkeypatch):
+    web = child("web", FOREVER)
+    supervisor.add(web)
+    web.quick_deaths = processes.QUICK_DEATHS_ALLOWED
+    supervisor.check()
+    assert supervisor.failing == ["web"]
+    monkeypatch.setattr(processes, "QUICK_DEATH_SECONDS", 0)
+    supervisor.check()
+    assert supervisor.failing == []
+
+
+def test_a_program_that_cannot_be_started_is_tried_again(supervisor, child, said):
+    web = child("web", FOREVER)
+    supervisor.add(web)
+    command, web.command = web.command, ["/nowhere"]
+    web.process.kill()
+    wait_until(lambda: supervisor.check() or len(said) == 2, 30, "a start that fails")
+    assert "web cannot be started" in said[1]
+    web.command = command
+    wait_until(lambda: supervisor.check() or web.process.poll() is None, 30, "the next start")
 
 
 def test_a_program_that_ran_for_long_is_not_given_up(child, monkeypatch):

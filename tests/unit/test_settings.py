@@ -60,6 +60,7 @@ def test_the_example_itself_is_valid():
         ("REDIS_URL", "http://127.0.0.1"),
         ("LAKE_CATALOG_URL", "mysql://host/lake"),
         ("ARCHIVE_BASE_URL", "data.binance.vision"),
+        ("LAKE_DATA_PATH", "s3://bucket/lake"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_its_name(name, value):

@@ -1,5 +1,6 @@
 import fcntl
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,12 +22,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from liqheat_project.celery import app
-from liqheat_project.lib import broker
+from liqheat_project.lib import broker, heartbeats
+from liqheat_project.lib.complaints import FEWEST_OPEN_FILES, too_few_files
 from liqheat_project.lib.processes import Child, GaveUp, Supervisor
 
 READY_SECONDS = 90
 STOP_SECONDS = 20
 CHECK_SECONDS = 0.5
+NOTE_SECONDS = 10.0
 MANAGE = str(settings.BASE_DIR / "manage.py")
 CELERY = [sys.executable, "-m", "celery", "-A", "liqheat_project"]
 DEMO_SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -46,6 +49,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, demo: bool, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
+        _allow_open_files()
         self.logs = settings.VAR_DIR / "log"
         settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
@@ -59,9 +63,7 @@ class Command(BaseCommand):
                 if demo:
                     load_demo(self.environment)
                     self._say("The demo market is loaded.")
-                while True:
-                    supervisor.check()
-                    time.sleep(CHECK_SECONDS)
+                self._watch(supervisor)
             except KeyboardInterrupt:
                 self._say("Stopping …")
             except (GaveUp, broker.NoBroker) as error:
@@ -71,6 +73,19 @@ class Command(BaseCommand):
                 if settings.EMBEDDED_BROKER:
                     settings.EMBEDDED_BROKER_FILE.unlink(missing_ok=True)
             self._say("All stopped.")
+
+    def _watch(self, supervisor: Supervisor) -> None:
+        """Look after the programs until Ctrl-C, and let /health know of those that keep failing."""
+        supervisor.starting = False
+        due = 0.0
+        with broker.redis_with_short_timeout(self.environment["REDIS_URL"]) as client:
+            while True:
+                supervisor.check()
+                if time.monotonic() >= due:
+                    with suppress(redis.RedisError):
+                        heartbeats.note_failing(client, supervisor.failing)
+                    due = time.monotonic() + NOTE_SECONDS
+                time.sleep(CHECK_SECONDS)
 
     def _start(self, supervisor: Supervisor, demo: bool) -> None:
         if not settings.FLOWER_BASIC_AUTH:
@@ -86,7 +101,8 @@ class Command(BaseCommand):
             supervisor.add(Child(name, command, self.environment, self.logs))
         call_command("collectstatic", verbosity=0, interactive=False)
         for name, command in _servers().items():
-            supervisor.add(Child(name, command, self.environment, self.logs))
+            child = Child(name, command, self.environment, self.logs, vital=name == "web")
+            supervisor.add(child)
         self._wait_until_ready(supervisor)
 
     def _start_broker(self, supervisor: Supervisor) -> None:
@@ -94,7 +110,7 @@ class Command(BaseCommand):
         if settings.EMBEDDED_BROKER:
             folder = settings.EMBEDDED_BROKER_FILE.parent
             command, url = broker.configure(folder)
-            supervisor.add(Child("broker", command, self.environment, self.logs))
+            supervisor.add(Child("broker", command, self.environment, self.logs, vital=True))
             broker.write_private(settings.EMBEDDED_BROKER_FILE, url + "\n")
         self.environment |= {
             "REDIS_URL": url,
@@ -115,11 +131,17 @@ class Command(BaseCommand):
                 return
 
     def _wait_until_ready(self, supervisor: Supervisor) -> None:
-        addresses = {settings.WEB_ADDRESS, settings.FLOWER_ADDRESS}
-        for _ in _patiently(supervisor, f"{self.logs}: one of the programs", READY_SECONDS):
-            addresses = {address for address in addresses if not _answers(address)}
-            if not addresses and len(app.control.ping(timeout=1)) >= 2:
-                return
+        """Until all answers. Without the web server there is no start; of any other program that
+        does not answer it is said, and the rest goes on."""
+        for _ in _patiently(supervisor, f"{self.logs / 'web.log'}: the web server", READY_SECONDS):
+            if _answers(settings.WEB_ADDRESS):
+                break
+        try:
+            for _ in _patiently(supervisor, "Flower or a worker", READY_SECONDS):
+                if _answers(settings.FLOWER_ADDRESS) and len(app.control.ping(timeout=1)) >= 2:
+                    return
+        except CommandError as error:
+            self._say(f"{error} See the logs; what runs goes on, and it is tried again.")
 
     def _make_admin(self) -> None:
         users = get_user_model().objects
@@ -141,8 +163,9 @@ class Command(BaseCommand):
         )
 
     def _say(self, text: str) -> None:
-        self.stdout.write(text)
-        self.stdout.flush()
+        with suppress(OSError):  # such as a file on a full disk, or a terminal that is gone
+            self.stdout.write(text)
+            self.stdout.flush()
 
 
 def load_demo(environment: dict[str, str]) -> None:
@@ -201,6 +224,16 @@ def _servers() -> dict[str, list[str]]:
         "web": [sys.executable, "-m", "gunicorn", "-c", web_configuration],
         "flower": [*CELERY, "flower", *flower],
     }
+
+
+def _allow_open_files() -> None:
+    """Raise the limit as far as it may be raised, for all programs. Raises CommandError where that
+    is not enough."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < FEWEST_OPEN_FILES <= hard or (soft < FEWEST_OPEN_FILES and hard < 0):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEWEST_OPEN_FILES, hard))
+    elif soft < FEWEST_OPEN_FILES:
+        raise CommandError(too_few_files(f" ({hard} at most)"))
 
 
 @contextmanager

@@ -128,24 +128,27 @@ def test_nothing_is_lost_or_doubled_over_disconnects_that_repeat_what_was_sent(e
     assert len(rows()) == 60
 
 
-def test_garbage_is_set_aside_with_its_reason_and_counted(exchange, start):
+def test_garbage_is_set_aside_with_its_reason_and_counted(exchange, start, caplog):
     enable("ETHUSDT")
     start()
     exchange.wait_for_listener()
     exchange.send_raw("{ nonsense")
-    exchange.send_raw(b"\x00\xff")
+    exchange.send_raw(b"\x00\xff", text=True)
+    exchange.send_raw(f'{{"e": {"9" * 400}}}')
     exchange.liquidate("ETHUSDT")
     wait_for_rows(exchange, "ETHUSDT")
-    wait_until(lambda: the_state().details.get("bad_messages") == 2, 20, "the count")
-    (first, second) = (
+    wait_until(lambda: the_state().details.get("bad_messages") == 3, 20, "the count")
+    assert exchange.connections == 1
+    assert caplog.text.count("Not understood and left out") == 1
+    found = (
         the_lake.reader()
         .cursor()
         .execute("SELECT dataset, reason, raw FROM lake.quarantined_rows ORDER BY ALL")
         .fetchall()
     )
-    assert first[0] == "forceOrder"
-    assert {first[2], second[2]} == {"{ nonsense", "\x00\ufffd"}
-    assert "JSON" in first[1]
+    assert {dataset for dataset, _, _ in found} == {"forceOrder"}
+    assert all("JSON" in reason for _, reason, _ in found)
+    assert {raw[:10] for _, _, raw in found} == {"{ nonsense", "\ufffd\ufffd", '{"e": 9999'}
 
 
 def test_a_change_of_the_enabled_symbols_needs_no_new_connection(exchange, start):

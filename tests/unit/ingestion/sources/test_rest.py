@@ -6,8 +6,9 @@ import pytest
 import redis
 
 from ingestion.errors import RefusedBySource, SourceUnavailable
+from ingestion.sources import rest
 from ingestion.sources.governor import KEY, Governor
-from ingestion.sources.rest import CANDLES_PAGE, FuturesExchange
+from ingestion.sources.rest import CANDLES_PAGE, MAX_ANSWER_BYTES, FuturesExchange
 from tests.archive_server import HTML_PAGE, Fault
 from tests.exchange import (
     BROKEN,
@@ -144,12 +145,36 @@ def test_no_usable_answer_backs_off(server, exchange, governor, fault):
         {"openInterest": "nan", "symbol": "ETHUSDT", "time": NOW_MS},
         {"openInterest": "1", "symbol": "ETHUSDT", "time": NOW_MS // 1000},
         {"openInterest": "1", "symbol": "ETHUSDT", "time": None},
+        {"openInterest": "9" * 400, "symbol": "ETHUSDT", "time": NOW_MS},
     ],
 )
 def test_an_answer_of_another_form_gives_no_figure(server, exchange, body):
     server.script(served(body))
     with pytest.raises(SourceUnavailable, match="open interest"):
         exchange.open_interest("ETHUSDT")
+
+
+DEEP = b'{"openInterest": "1", "time": ' + b"[" * 1000 + b"]" * 1000 + b"}"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(body=b"[" * 100_000),
+        Fault(body=DEEP),
+        Fault(body=b'{"openInterest": ' + b"9" * 400 + b"}"),
+        Fault(body=b" " * (MAX_ANSWER_BYTES + 1)),
+        Fault(429, body=b"[" * 100_000),
+        Fault(seconds_per_byte=0.1),
+    ],
+    ids=["endless nesting", "deep", "a long number", "large", "a deep error", "slow"],
+)
+def test_an_answer_without_bounds_is_refused(server, exchange, fault, monkeypatch):
+    monkeypatch.setattr(rest, "_LONGEST_ANSWER_SECONDS", 0.5)
+    server.script(fault)
+    with pytest.raises(SourceUnavailable) as raised:
+        exchange.open_interest("ETHUSDT")
+    assert len(str(raised.value)) < 500
 
 
 def test_candles_out_of_order_give_none(server, exchange):

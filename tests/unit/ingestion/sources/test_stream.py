@@ -62,6 +62,16 @@ def test_an_order_from_before_the_two_markets_shared_the_stream():
         json.dumps(EVENT | {"o": ORDER | {"T": "now"}}),
         json.dumps(EVENT | {"o": ORDER | {"s": 5}}),
         json.dumps(EVENT | {"o": ORDER | {"s": "X" * 31}}),
+        json.dumps(EVENT | {"o": ORDER | {"p": "number"}}).replace('"number"', "9" * 400),
+        json.dumps(EVENT | {"o": ORDER | {"p": "9" * 400}}),
+        "[" * 100_000,
+        *(
+            json.dumps(EVENT | {"o": ORDER | {name: "deep"}}).replace(
+                '"deep"', "[" * 1000 + "]" * 1000
+            )
+            for name in ("s", "S", "T", "p")
+        ),
+        json.dumps(EVENT | {"o": ORDER | {"s": "\ud800"}}),
     ],
 )
 def test_anything_else_is_refused_with_a_reason(message):

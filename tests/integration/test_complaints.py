@@ -1,0 +1,85 @@
+"""Damaged files and low limits: the commands say it in a sentence, the API with 503."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from heatmap.api.errors import UNAVAILABLE
+from ingestion.errors import CatalogueDamaged
+from ingestion.lake import LakeConfig, configure, writer
+from ingestion.models import Symbol
+from tests.lake_days import day, put
+from tests.services import CHECKOUT
+
+GARBAGE = b"not what it should be " * 100
+
+
+def manage(
+    folder: Path, *arguments: str, limit: int | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "secret",
+        "FLOWER_BASIC_AUTH": "user:password",
+        "VAR_DIR": str(folder),
+        **variables,
+    }
+    command = [sys.executable, "manage.py", *arguments]
+    if limit:
+        command = ["sh", "-c", f"ulimit -n {limit}; exec " + " ".join(command)]
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+
+
+def test_a_damaged_database_is_named_with_the_way_back(tmp_path: Path) -> None:
+    file = tmp_path / "liqheat.sqlite3"
+    file.write_bytes(GARBAGE)
+    done = manage(tmp_path, "migrate")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"DATABASE_URL: {file}: the file is damaged")
+    assert "a backup" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" in manage(tmp_path, "migrate", "--traceback").stderr
+
+
+def test_too_low_a_limit_of_open_files_is_said_before_anything_starts(tmp_path: Path) -> None:
+    done = manage(tmp_path, "up", limit=64)
+    assert done.returncode == 1
+    assert "raise the limit to 512 or more (`ulimit -n 4096`" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def garbage(file: Path) -> None:
+    file.write_bytes(GARBAGE)
+
+
+def half_of_it(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2] + b"\xff" * (len(content) // 4))
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif("config.getoption('--database') == 'postgresql'")
+@pytest.mark.parametrize("damage", [garbage, half_of_it])
+def test_a_damaged_catalogue_answers_503_and_tells_staff_alone_which_file_it_is(
+    lake: LakeConfig, caplog: Any, damage: Any
+) -> None:
+    put(day(dataset="klines", interval="1m"))
+    Symbol.objects.update_or_create(name="ETHUSDT", defaults={"tick_size": 1, "enabled": True})
+    writer().cursor().execute("CALL ducklake_flush_inlined_data('lake')")
+    configure(lake)
+    for more in ("-wal", "-shm"):
+        lake.catalog_path.with_name(lake.catalog_path.name + more).unlink(missing_ok=True)
+    damage(lake.catalog_path)
+    response = Client().get("/data/date-range?symbol=ETHUSDT")
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    error = response.json()["errors"][0]
+    assert (error["code"], error["detail"]) == ("unavailable", UNAVAILABLE)
+    assert str(lake.catalog_path) in caplog.text
+    with pytest.raises(CatalogueDamaged, match=r"is damaged: .* put a backup of it back"):
+        put(day())
