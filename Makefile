@@ -38,10 +38,10 @@ docs: $(VENV)/installed-docs
 	@NO_MKDOCS_2_WARNING=true $(BIN) -m mkdocs build
 
 bench: $(VENV)/installed-dev
-	@$(BIN) -m tests.performance $(ARGS)
+	@$(BIN) -m tools.bench $(ARGS)
 
 soak: $(VENV)/installed-dev
-	@$(BIN) -m tests.soak $(ARGS)
+	@$(BIN) -m tools.soak $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

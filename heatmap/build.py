@@ -73,6 +73,8 @@ DAY_MS = 24 * HOUR_MS
 MONTH_MS = 30 * DAY_MS
 MODELS = {model.name: model for model in (TURNOVER, NET_OPEN_INTEREST, COINGLASS_3)}
 DEFAULT_MODEL = TURNOVER.name
+CALIBRATED_TURNOVERS = (0.1, 0.2, 0.3, 0.4, 0.5)
+"""Those a calibration chooses from; their books are kept at each month like the default's."""
 
 
 class BadRequest(Exception):
@@ -307,8 +309,10 @@ def _beginning(
         return until - request.lookback, Book()
     if is_coinglass(request.parameters):
         return history.start, Book()
+    parameters = request.parameters
     usual = any(
-        replace(request.parameters, spread_entries=model.spread_entries) == model
+        replace(parameters, spread_entries=model.spread_entries, turnover=model.turnover) == model
+        and parameters.turnover in (model.turnover, *CALIBRATED_TURNOVERS)
         for model in MODELS.values()
     )
     return book_before(cursor, history, brackets, request.parameters, until, keep=usual)

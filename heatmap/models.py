@@ -64,3 +64,37 @@ class Bracket(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notional_floor:,.0f} to {self.notional_cap:,.0f} USDT"
+
+
+class Calibration(models.Model):
+    """A fit of E[USD liquidated] = scale x swept^power per side, in use while `active`.
+
+    Rows stay: taking the newest out of use brings back the one before. What it was fitted on and
+    how sure its gain is stand beside it.
+    """
+
+    symbol = models.CharField(max_length=30, db_index=True)
+    model = models.CharField(max_length=40, help_text="name of the model whose amounts it converts")
+    turnover = models.FloatField(help_text="the model's, chosen on the first part of the data")
+    long_scale = models.FloatField()
+    long_power = models.FloatField()
+    short_scale = models.FloatField()
+    short_power = models.FloatField()
+    data_start = models.DateTimeField(help_text="of the recorded liquidations it was fitted on")
+    data_end = models.DateTimeField()
+    days = models.PositiveIntegerField()
+    intervals = models.PositiveIntegerField(help_text="hours with recorded liquidations")
+    gain = models.FloatField(
+        help_text="share of deviance from the mean explained in the part that was not fitted"
+    )
+    gain_low = models.FloatField(help_text="lower end of its 95 % interval over days")
+    gain_high = models.FloatField()
+    points = models.JSONField(default=list, help_text="swept and recorded USD by side, as drawn")
+    active = models.BooleanField(default=True, help_text="the newest active one is used")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.symbol}, {self.created_at:%Y-%m-%d}"

@@ -283,6 +283,7 @@ class SymbolEvent(models.Model):
         APPROVED = "approved", "Approved"
         APPROVAL_WITHDRAWN = "approval_withdrawn", "Approval withdrawn"
         POLICY_CHANGED = "policy_changed", "Approval policy changed"
+        CALIBRATED = "calibrated", "Calibration changed"
         FILES_ACCEPTED = "files_accepted", "Files accepted"
 
     symbol = models.CharField(

@@ -175,6 +175,7 @@ CELERY_TASK_ROUTES = {
     "ingestion.check_checksums": {"queue": "live"},
     "validation.execute": {"queue": "validation"},
     "validation.measure_amounts": {"queue": "validation"},
+    "validation.calibrate": {"queue": "validation"},
     "validation.pick_up": {"queue": "live"},
     "validation.hand_out_again": {"queue": "live"},
     "validation.make_again_after_loading": {"queue": "live"},
@@ -210,11 +211,18 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="2", minute="20"),
     },
     "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
+    "calibrate": {
+        "task": "validation.calibrate",
+        "schedule": crontab(minute="10", hour="4", day_of_week="sunday"),
+    },
+    "measure-amounts": {
+        "task": "validation.measure_amounts",
+        "schedule": crontab(minute="40", hour="3"),
+    },
     "make-validation-again-after-loading": {
         "task": "validation.make_again_after_loading",
         "schedule": 30,
     },
-    "measure-amounts": {"task": "validation.measure_amounts", "schedule": crontab("40", "3")},
     "hand-out-validation-again": {"task": "validation.hand_out_again", "schedule": 600},
 }
 

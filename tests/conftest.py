@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from ingestion.lake import LakeConfig, configure
-from tests.services import CHECKOUT, PostgreSQL, Valkey, Worker
+from tests.support.databases import keep_databases, reused_databases
+from tests.support.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
-DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "lake", "worker", "start_worker"}
 PROJECT_APPS = ("ingestion", "heatmap", "validation")
 CLOSED_PORT = "http://127.0.0.1:9"
 
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("sqlite", "postgresql"),
         default="sqlite",
         help="what holds Django's tables and the lake's catalogue; with postgresql only the tests "
-        "that use one of the two are run",
+        "marked so are run",
     )
 
 
@@ -62,9 +62,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--database") == "sqlite":
         return
-    unneeded = [item for item in items if not _uses_database(item)]
+    unneeded = [item for item in items if not item.get_closest_marker("postgresql")]
     config.hook.pytest_deselected(items=unneeded)
-    items[:] = [item for item in items if _uses_database(item)]
+    items[:] = [item for item in items if item.get_closest_marker("postgresql")]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -101,11 +101,6 @@ def _environment(folder: Path, database: str) -> dict[str, str]:
         environment["DATABASE_URL"] = server.url("liqheat")
         environment["LAKE_CATALOG_URL"] = server.url("lake")
     return environment
-
-
-def _uses_database(item: pytest.Item) -> bool:
-    fixtures = set(getattr(item, "fixturenames", ()))
-    return bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
 
 
 @pytest.fixture(scope="session")
@@ -175,10 +170,12 @@ def _new_lake(folder: Path) -> LakeConfig:
 @contextmanager
 def _configured(config: LakeConfig) -> Iterator[None]:
     configure(config)
-    try:
-        yield
-    finally:
-        configure(_lake_of_session())
+    with reused_databases():
+        try:
+            yield
+        finally:
+            keep_databases()
+            configure(_lake_of_session())
 
 
 @pytest.fixture
@@ -244,3 +241,49 @@ def worker_environment() -> dict[str, str]:
         server = os.environ["DATABASE_URL"].rpartition("/")[0]
         environment["DATABASE_URL"] = f"{server}/{database}"
     return environment
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The market's archive files."""
+    from tests.support.market import write_files
+
+    folder = tmp_path_factory.mktemp("archive")
+    write_files(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loaded(archive: Path, django_db_setup: None, django_db_blocker: Any) -> None:
+    """The market is in the session's lake. Django's tables are left as the migrations made them:
+    what is committed here would be seen by every other test."""
+    from django.core.management import call_command
+
+    from tests.support.market import load_all
+
+    with django_db_blocker.unblock():
+        load_all(archive)
+        call_command("flush", interactive=False, verbosity=0, reset_sequences=False)
+
+
+@pytest.fixture
+def api(db: None, loaded: None) -> Iterator[Callable[..., Any]]:
+    """GET a path with parameters; both symbols are enabled, caches are empty."""
+    from django.core.cache import caches
+    from django.test import Client
+
+    from heatmap.api import markets
+    from tests.support.market import TICKS, register
+
+    for name in TICKS:
+        register(name)
+    register("DOTUSDT", enabled=False)
+    caches["answers"].clear()
+    markets.forget()
+    client = Client()
+
+    def get(path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Any:
+        return client.get(path, parameters, headers=headers)
+
+    yield get
+    markets.forget()

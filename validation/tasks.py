@@ -1,11 +1,17 @@
 """Celery's entrances to the use cases. Arguments are ids; the rows hold everything else."""
 
+import logging
+
 from celery import shared_task
 from django.utils import timezone
 
 from ingestion.models import Symbol
 from validation import inbox, runs
+from validation.calibration.fit import NotFitted
+from validation.calibration.run import calibrate
 from validation.liquidated import liquidated
+
+logger = logging.getLogger(__name__)
 
 
 def send(run_id: int) -> None:
@@ -40,3 +46,12 @@ def make_again_after_loading() -> None:
 def measure_amounts() -> None:
     for symbol in Symbol.objects.filter(enabled=True):
         liquidated(symbol)
+
+
+@shared_task(name="validation.calibrate")
+def calibrate_all() -> None:
+    for symbol in Symbol.objects.filter(enabled=True):
+        try:
+            calibrate(symbol)
+        except NotFitted as error:
+            logger.info("%s is not calibrated: %s", symbol, error)

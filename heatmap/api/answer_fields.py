@@ -7,8 +7,11 @@ from ingestion.states import SymbolState
 
 class Level(serializers.Serializer):
     price = serializers.FloatField(help_text="lower edge of the bucket, USDT")
-    long_density = serializers.FloatField(help_text="USDT of longs liquidated in the bucket")
-    short_density = serializers.FloatField(help_text="USDT of shorts liquidated in the bucket")
+    long_density = serializers.FloatField(
+        help_text="USDT of open longs at this level; with meta.calibration, USD expected to be "
+        "liquidated where it is swept alone"
+    )
+    short_density = serializers.FloatField(help_text="likewise of shorts")
 
 
 class Snapshot(serializers.Serializer):
@@ -86,7 +89,23 @@ class ModelMeta(Coverage):
     )
 
 
+class Power(serializers.Serializer):
+    scale = serializers.FloatField()
+    power = serializers.FloatField()
+
+
+class Calibration(serializers.Serializer):
+    fitted_at = serializers.DateTimeField()
+    turnover = serializers.FloatField(help_text="of the model, chosen by the fit")
+    long = Power(help_text="cells of longs are scale x cell^power, cell in USDT of open positions")
+    short = Power(help_text="likewise of shorts")
+
+
 class HeatmapMeta(ModelMeta):
+    calibration = Calibration(
+        allow_null=True,
+        help_text="what the cells were converted with; null: they are open positions",
+    )
     start_time = serializers.DateTimeField(allow_null=True)
     end_time = serializers.DateTimeField(allow_null=True)
     interval = serializers.CharField()

@@ -13,7 +13,9 @@ import duckdb
 from rest_framework.exceptions import NotFound
 
 from heatmap.brackets import Brackets, brackets_of
+from heatmap.calibration import calibration_of
 from heatmap.history import History, history_of
+from heatmap.models import Calibration
 from ingestion.lake import read
 from ingestion.models import Symbol
 
@@ -22,17 +24,19 @@ SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Market:
-    """An enabled symbol with its tick size, its brackets and what the lake holds of it."""
+    """An enabled symbol: tick size, brackets, what the lake holds of it, the calibration in use."""
 
     symbol: str
     tick_size: Decimal
     brackets: Brackets
     history: History
+    calibration: Calibration | None = None
 
     @property
     def version(self) -> str:
         """Changes with anything that an answer about the symbol depends on."""
-        return f"{self.history.version} {self.tick_size} {self.brackets.version}"
+        fitted = self.calibration.pk if self.calibration else None
+        return f"{self.history.version} {self.tick_size} {self.brackets.version} {fitted}"
 
     def seen_by(self, cursor: duckdb.DuckDBPyConnection) -> "Market":
         """The same in the snapshot of `cursor`."""
@@ -70,7 +74,7 @@ def _ask(name: str) -> Market:
         raise NotFound(_why_not(name))
     with read.snapshot() as cursor:
         history = _histories[name] = history_of(cursor, name, _histories.get(name))
-    return Market(name, row.tick_size, brackets_of(name), history)
+    return Market(name, row.tick_size, brackets_of(name), history, calibration_of(name))
 
 
 def _why_not(name: str) -> str:

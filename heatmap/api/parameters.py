@@ -148,6 +148,14 @@ class ModelQuery(SymbolQuery):
         "much is opened. 0 is off",
     )
 
+    calibrated = serializers.BooleanField(
+        default=True,
+        help_text="use the symbol's calibration, where one is in use and no choice of the model's "
+        "own is given: its turnover, and in the heatmap each cell as the USD expected to be "
+        "liquidated where it is swept alone. false gives open positions; meta.calibration says "
+        "which",
+    )
+
     def validate_price_bin_size(self, value: Any) -> float:
         if value <= 0:
             raise serializers.ValidationError("Must be a positive number.")

@@ -35,7 +35,9 @@ from heatmap.build import (
     build_map,
     columns_of,
 )
+from heatmap.calibration import calibrated, calibration_meta, parameters_of
 from heatmap.coinglass import is_coinglass
+from heatmap.models import Calibration
 from heatmap.supported_pairs import supported_pairs
 from ingestion.lake import read
 from ingestion.quality import version_of_attempts
@@ -83,17 +85,21 @@ class HeatmapView(MarketView):
 
     def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
         started = time.perf_counter()
-        request = _heatmap_request(query)
+        calibration = _calibration(query, market)
+        request = _heatmap_request(query, calibration)
         columns = columns_of(request, market.history)
         result = build_heatmap(
             cursor, market.history, market.brackets, market.tick_size, request, columns
         )
         if query["format"] != "packed":
             result = bodies.fitted(result, adjustable=request.bin_size is None)
+        if result is not None and calibration is not None:
+            result = calibrated(result, calibration)
         milliseconds = (time.perf_counter() - started) * 1000
         meta = bodies.heatmap_meta(
             request, columns, market.history, market.brackets, result, milliseconds
         )
+        meta["calibration"] = calibration_meta(calibration)
         shape = {
             "json": bodies.levels_body,
             "grid": bodies.grid_body,
@@ -108,7 +114,7 @@ class MapView(MarketView):
 
     def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
         started = time.perf_counter()
-        request = _heatmap_request(query)
+        request = _heatmap_request(query, _calibration(query, market))
         instant = min(query.get("time", market.history.end), market.history.end)
         found = build_map(
             cursor, market.history, market.brackets, market.tick_size, request, instant
@@ -124,7 +130,7 @@ class ExplainView(MarketView):
     query = ExplainQuery
 
     def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
-        request = _heatmap_request(query)
+        request = _heatmap_request(query, _calibration(query, market))
         instant = min(query.get("time", market.history.end), market.history.end)
         found = build_explanation(
             cursor,
@@ -173,9 +179,18 @@ class SymbolsView(APIView):
         return HttpResponse(body, content_type=JSON, headers={"Cache-Control": CACHE_CONTROL})
 
 
-def _heatmap_request(query: Parameters) -> HeatmapRequest:
+def _calibration(query: Parameters, market: Market) -> Calibration | None:
+    """The symbol's, where it holds: a fit is of one model as it stands, with no other choices."""
+    found = market.calibration
+    if found is None or not query["calibrated"] or query["model"] != found.model:
+        return None
+    asked = _heatmap_request(query, None).parameters
+    return found if "turnover" not in query and asked == MODELS[found.model] else None
+
+
+def _heatmap_request(query: Parameters, calibration: Calibration | None) -> HeatmapRequest:
     chosen = {name: query[name] for name in MODEL_CHOICES if name in query}
-    parameters = MODELS[query["model"]]
+    parameters = parameters_of(calibration) if calibration else MODELS[query["model"]]
     refused = [name for name, value in chosen.items() if value and is_coinglass(parameters)]
     if refused:
         raise BadRequest(

@@ -125,18 +125,7 @@ class Lake:
             self._database.execute(f"SET {setting}")
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        config = self.config
-        config.temporary_path.mkdir(parents=True, exist_ok=True)
-        database = duckdb.connect(
-            config={
-                "memory_limit": f"{config.memory_limit_mb}MB",
-                "threads": str(config.threads),
-                # Two DuckDBs that spill into one folder overwrite each other's files.
-                "temp_directory": str(config.temporary_path / private_name()),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            }
-        )
+        database = new_database(self.config, self.read_only)
         try:
             self._attach(database)
         except BaseException:
@@ -147,10 +136,6 @@ class Lake:
 
     def _attach(self, database: duckdb.DuckDBPyConnection) -> None:
         config = self.config
-        database.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
-        for name in ("ducklake", "sqlite_scanner" if config.is_sqlite else "postgres_scanner"):
-            database.execute(f"LOAD {_quoted(str(_extension_file(name)))}")
-        database.execute("SET ducklake_max_retry_count = 100")
         if self.read_only:
             database.execute(_attach_statement(config, read_only=True))
             return
@@ -162,6 +147,26 @@ class Lake:
                 config.catalog_path.parent.mkdir(parents=True, exist_ok=True)
             database.execute(_attach_statement(config, read_only=False))
             schema.create(database)
+
+
+def new_database(config: LakeConfig, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """A DuckDB with its extensions, before the lake is attached."""
+    config.temporary_path.mkdir(parents=True, exist_ok=True)
+    database = duckdb.connect(
+        config={
+            "memory_limit": f"{config.memory_limit_mb}MB",
+            "threads": str(config.threads),
+            # Two DuckDBs that spill into one folder overwrite each other's files.
+            "temp_directory": str(config.temporary_path / private_name()),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+    )
+    database.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
+    for name in ("ducklake", "sqlite_scanner" if config.is_sqlite else "postgres_scanner"):
+        database.execute(f"LOAD {_quoted(str(_extension_file(name)))}")
+    database.execute("SET ducklake_max_retry_count = 100")
+    return database
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, expect, sync_playwright
 
-from tests.services import CHECKOUT, WebServer, free_port
+from tests.support.services import CHECKOUT, WebServer, free_port
 
 BROWSERS = ("chromium", "google-chrome")
 ARGUMENTS = [

@@ -56,7 +56,7 @@ def load_days(folder: Path, name: str, first: date, last: date) -> None:
 
 def load_plain_day(folder: Path, name: str, day: date) -> None:
     from ingestion.sources.files import plan_files
-    from tests.archive_files import put_csv
+    from tests.support.archive_files import put_csv
 
     for file in plan_files(name, "klines", "5m", day, day) + plan_files(
         name, "metrics", None, day, day

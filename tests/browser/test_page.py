@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import HeatmapPage
 from tests.browser.market import PASSWORD, USER
-from tests.services import WebServer
+from tests.support.services import WebServer
 
 ADDRESS = "?symbol=BTCUSDT&window=24h"
 

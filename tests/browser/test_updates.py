@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.browser.conftest import HeatmapPage
-from tests.services import CHECKOUT, WebServer
+from tests.support.services import CHECKOUT, WebServer
 
 SYMBOL = "LINKUSDT"
 

@@ -9,7 +9,7 @@ import pytest
 from heatmap import build, checkpoints
 from heatmap.engine import Book
 from ingestion.models import IngestionJob
-from tests.contract.market import LAST, load_files, register
+from tests.support.market import LAST, load_files, register
 
 PATH = "/liquidations/heatmap-timeseries"
 ASKED = {"symbol": "BTCUSDT", "time_window": "24h", "price_bin_size": 50}

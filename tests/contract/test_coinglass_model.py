@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from tests.contract.market import reason
+from tests.support.market import reason
 
 HEATMAP = "/liquidations/heatmap-timeseries"
 ASKED = {"symbol": "ETHUSDT", "model": "coinglass-3"}

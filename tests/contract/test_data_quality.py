@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from ingestion import jobs, load
 from ingestion.models import Symbol
-from tests.contract.market import reason, register
+from tests.support.market import reason, register
 
 PATH = "/data/quality"
 

@@ -1,4 +1,4 @@
-from tests.contract.market import reason, register
+from tests.support.market import reason, register
 
 PATH = "/data/date-range"
 

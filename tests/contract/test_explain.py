@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.market import register
+from tests.support.market import register
 
 PATH = "/liquidations/explain"
 CELL = {"symbol": "ETHUSDT", "price_bin_size": 5, "time": "2024-11-03T12:00:00"}

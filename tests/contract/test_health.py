@@ -16,7 +16,9 @@ from ingestion.status import QUEUES
 from liqheat_project import health
 from liqheat_project.health import Checks
 from liqheat_project.lib import disk, heartbeats
-from tests.services import wait_until
+from tests.support.services import wait_until
+
+pytestmark = pytest.mark.postgresql
 
 OPEN_INTEREST = CollectorState.Collector.OPEN_INTEREST
 PARTS = ["database", "lake", "broker"]

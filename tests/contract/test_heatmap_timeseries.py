@@ -10,7 +10,7 @@ import pytest
 from heatmap.api import markets
 from heatmap.models import Bracket, BracketTable
 from ingestion.models import Symbol
-from tests.contract.market import FIRST, load_files, reason, register
+from tests.support.market import FIRST, load_files, reason, register
 
 PATH = "/liquidations/heatmap-timeseries"
 RUNBOOK_RANGE = {

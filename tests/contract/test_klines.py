@@ -6,8 +6,8 @@ import pytest
 
 from ingestion import rollback
 from ingestion.models import Symbol
-from tests.contract.market import reason
-from tests.services import wait_until
+from tests.support.market import reason
+from tests.support.services import wait_until
 
 PATH = "/prices/klines"
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.contract.market import reason, register
+from tests.support.market import reason, register
 
 PATH = "/liquidations/map"
 

@@ -5,6 +5,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ingestion.collectors import state
 from ingestion.models import CollectorState, IngestionJob, Symbol
 
+pytestmark = pytest.mark.postgresql
+
 LOCAL = {"REMOTE_ADDR": "127.0.0.1"}
 
 

@@ -1,9 +1,12 @@
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from tests.contract.market import reason
+from tests.support.market import reason
+
+pytestmark = pytest.mark.postgresql
 
 
 def row(api, name):

@@ -10,7 +10,7 @@ from heatmap.api import markets
 from heatmap.api.explanation import MOST_COHORTS
 from heatmap.engine import Book, ModelParameters
 from ingestion.lake import read
-from tests.contract.market import FIRST, FIRST_MS, load_files, reason
+from tests.support.market import FIRST, FIRST_MS, load_files, reason
 from validation.synthetic import market as simulation
 from validation.synthetic.archive import write_archive
 from validation.synthetic.parameters import Instrument, MarketParameters

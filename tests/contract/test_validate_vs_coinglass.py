@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from ingestion.models import Symbol, SymbolEvent
-from tests.coinglass_picture import draw, encoded
+from tests.support.coinglass_picture import draw, encoded
 from validation import drawing, journal
 from validation.coinglass import Unreadable, read_screenshot
 from validation.models import ValidationRun

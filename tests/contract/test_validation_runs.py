@@ -1,5 +1,9 @@
-from tests.contract.market import reason
-from tests.contract.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
+import pytest
+
+from tests.support.market import reason
+from tests.support.validation_rows import BACKTEST, LIFT, UNREADABLE, ended
+
+pytestmark = pytest.mark.postgresql
 
 
 def test_a_run_stands_with_its_file_its_figures_beside_chance_and_its_verdict(api):

@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from tests.contract.market import reason
-from tests.contract.validation_rows import BACKTEST, UNREADABLE, ended
+from tests.support.market import reason
+from tests.support.validation_rows import BACKTEST, UNREADABLE, ended
 from validation.models import GatePolicy
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from ingestion.lake import LakeConfig
 from ingestion.sources.files import plan_files
-from tests.archive_files import put_csv
-from tests.lake_days import FIRST
+from tests.support.archive_files import put_csv
+from tests.support.lake_days import FIRST
 
 DAYS = 5
 LEASE_SECONDS = 2

@@ -17,12 +17,12 @@ from ingestion import jobs, rollback
 from ingestion.lake import Days, LakeConfig
 from ingestion.sources.files import plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import agg_trades_csv, put_csv
 from tests.conftest import worker_environment
 from tests.faults.conftest import WORKER_SETTINGS
-from tests.faults.steps import load_here, send, wait_for_end
-from tests.lake_days import FIRST, count
-from tests.services import WebServer, Worker, free_port, wait_until
+from tests.support.archive_files import agg_trades_csv, put_csv
+from tests.support.lake_days import FIRST, count
+from tests.support.services import WebServer, Worker, free_port, wait_until
+from tests.support.steps import load_here, send, wait_for_end
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

@@ -12,10 +12,10 @@ from ingestion import jobs
 from ingestion.lake import LakeConfig
 from ingestion.models import Chunk, ChunkState
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import agg_trades_csv, put_zip
-from tests.archive_server import HTML_PAGE, ArchiveServer, Fault
-from tests.faults.steps import load_here
-from tests.lake_days import count, ledger_rows, parquet_files
+from tests.support.archive_files import agg_trades_csv, put_zip
+from tests.support.archive_server import HTML_PAGE, ArchiveServer, Fault
+from tests.support.lake_days import count, ledger_rows, parquet_files
+from tests.support.steps import load_here
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

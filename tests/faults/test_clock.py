@@ -14,11 +14,11 @@ from ingestion.progress import progress_of
 from liqheat_project.lib import clock
 from liqheat_project.lib.runs import RunState
 from tests.faults.conftest import DAYS, LEASE_SECONDS
-from tests.faults.steps import load_here
-from tests.lake_days import count, ledger_rows
-from tests.services import wait_until
+from tests.support.lake_days import count, ledger_rows
+from tests.support.services import wait_until
+from tests.support.steps import load_here
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 A_YEAR = timedelta(days=365)
 Plan = Callable[..., IngestionJob]

@@ -11,9 +11,9 @@ from ingestion.lake import LakeConfig, read
 from ingestion.models import Chunk, ChunkState
 from ingestion.quality import check
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import csv_of, put_csv
-from tests.faults.steps import load_here
-from tests.lake_days import count, ledger_rows, parquet_files
+from tests.support.archive_files import csv_of, put_csv
+from tests.support.lake_days import count, ledger_rows, parquet_files
+from tests.support.steps import load_here
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

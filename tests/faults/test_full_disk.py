@@ -16,9 +16,9 @@ from ingestion.lake import LakeConfig, configure
 from ingestion.models import ChunkState
 from ingestion.sources.files import ArchiveFile
 from liqheat_project import health
-from tests.archive_files import agg_trades_csv, put_csv
-from tests.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
-from tests.services import Valkey, wait_until
+from tests.support.archive_files import agg_trades_csv, put_csv
+from tests.support.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
+from tests.support.services import Valkey, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,11 +22,11 @@ from liqheat_project.celery import app
 from liqheat_project.lib.runs import RunState
 from tests.conftest import _services
 from tests.faults.conftest import DAYS, WORKER_SETTINGS
-from tests.faults.steps import send, wait_for, wait_for_end
-from tests.lake_days import current_fingerprint, day, ledger_rows, parquet_files, put
-from tests.services import PostgreSQL, Valkey, Worker
+from tests.support.lake_days import current_fingerprint, day, ledger_rows, parquet_files, put
+from tests.support.services import PostgreSQL, Valkey, Worker
+from tests.support.steps import send, wait_for, wait_for_end
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.postgresql]
 
 Plan = Callable[..., IngestionJob]
 StartWorker = Callable[..., Worker]

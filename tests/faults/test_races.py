@@ -18,13 +18,13 @@ from ingestion.lake import LakeConfig, write_lock, writer
 from ingestion.models import Chunk, ChunkState, IngestionJob
 from ingestion.sources.files import ArchiveFile, plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import klines_csv, put_csv
 from tests.faults.conftest import DAYS, WORKER_SETTINGS
-from tests.faults.steps import load_here, send, wait_for_end
-from tests.lake_days import FIRST, count, ledger_rows, parquet_files
-from tests.services import Worker, wait_until
+from tests.support.archive_files import klines_csv, put_csv
+from tests.support.lake_days import FIRST, count, ledger_rows, parquet_files
+from tests.support.services import Worker, wait_until
+from tests.support.steps import load_here, send, wait_for_end
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 Plan = Callable[..., IngestionJob]
 

@@ -18,10 +18,10 @@ from ingestion.models import ChunkState, Symbol
 from ingestion.quality import check
 from ingestion.sources.files import ArchiveFile, plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import put_csv, put_zip
-from tests.archive_server import ArchiveServer
-from tests.faults.steps import load_here
-from tests.lake_days import FIRST
+from tests.support.archive_files import put_csv, put_zip
+from tests.support.archive_server import ArchiveServer
+from tests.support.lake_days import FIRST
+from tests.support.steps import load_here
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ from heatmap.api.errors import UNAVAILABLE
 from ingestion.errors import CatalogueDamaged
 from ingestion.lake import LakeConfig, configure, writer
 from ingestion.models import Symbol
-from tests.lake_days import day, put
-from tests.services import CHECKOUT
+from tests.support.lake_days import day, put
+from tests.support.services import CHECKOUT
 
 GARBAGE = b"not what it should be " * 100
 

@@ -21,9 +21,9 @@ from ingestion.models import Chunk, ChunkState, CollectorState, Symbol
 from ingestion.sources.files import ArchiveFile
 from liqheat_project.diagnosis import Finding, Outcome, system
 from liqheat_project.diagnosis.findings import CHECKS
-from tests.archive_files import put_csv
-from tests.integration.ingestion.commands import said
-from tests.services import Worker
+from tests.support.archive_files import put_csv
+from tests.support.commands import said
+from tests.support.services import Worker
 from validation import liquidated
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,8 +10,8 @@ from ingestion import jobs, load, rollback
 from ingestion.lake import LakeConfig, free_disk, writer
 from ingestion.models import IngestionJob, Symbol
 from ingestion.sources.files import plan_files
-from tests.archive_files import agg_trades_csv, put_csv
-from tests.lake_days import current_fingerprint, ledger_rows, parquet_files
+from tests.support.archive_files import agg_trades_csv, put_csv
+from tests.support.lake_days import current_fingerprint, ledger_rows, parquet_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,8 +11,8 @@ from ingestion.lake.schema import QUARANTINE
 from ingestion.sources.files import ArchiveFile
 from ingestion.sources.plausibility import COMES_BACK, IS_ZERO, WAITS
 from ingestion.sources.rest import Candle, OpenInterestFigure
-from tests.archive_files import agg_trades_csv, klines_csv, metrics_csv
-from tests.lake_days import FIRST, count, day, ledger_rows, put
+from tests.support.archive_files import agg_trades_csv, klines_csv, metrics_csv
+from tests.support.lake_days import FIRST, count, day, ledger_rows, put
 
 MIDNIGHT = datetime(2024, 11, 3, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from ingestion.lake import LakeConfig
 from ingestion.lake.live import add_candles, add_open_interest
 from ingestion.models import Symbol
 from ingestion.sources.rest import CANDLE_MS, Candle, OpenInterestFigure
-from tests.lake_days import day, put
+from tests.support.lake_days import day, put
 
 HOUR_MS = 3_600_000
 MIDNIGHT = int(datetime(2024, 11, 2, tzinfo=UTC).timestamp()) * 1000

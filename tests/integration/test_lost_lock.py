@@ -23,10 +23,13 @@ from ingestion.sources.rest import OpenInterestFigure
 from ingestion.sources.stream import Liquidation
 from liqheat_project.lib.postgres import SERVER
 from liqheat_project.lib.processes import spawn
-from tests.lake_days import count, day, ledger_rows, parquet_files, put, run_in_processes
-from tests.services import free_port, wait_until
+from tests.support.lake_days import count, day, ledger_rows, parquet_files, put, run_in_processes
+from tests.support.services import free_port, wait_until
 
-pytestmark = pytest.mark.skipif("config.getoption('--database') == 'sqlite'")
+pytestmark = [
+    pytest.mark.postgresql,
+    pytest.mark.skipif("config.getoption('--database') == 'sqlite'"),
+]
 
 AT_MS = 1_730_419_200_000
 

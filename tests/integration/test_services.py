@@ -6,8 +6,10 @@ import pytest
 from django.db import connection
 
 from liqheat_project.celery import app
-from tests.endless_task import run_endlessly
-from tests.services import wait_until
+from tests.support.endless_task import run_endlessly
+from tests.support.services import wait_until
+
+pytestmark = pytest.mark.postgresql
 
 
 @pytest.mark.django_db
@@ -17,7 +19,7 @@ def test_the_session_has_the_database_that_was_asked_for(request):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_worker_takes_its_busy_pool_along_and_can_be_started_again(start_worker):
-    worker = start_worker(include="tests.endless_task")
+    worker = start_worker(include="tests.support.endless_task")
     pool = worker.pool_pids()
     assert len(pool) == 2
     run_endlessly.delay()

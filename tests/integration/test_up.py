@@ -9,8 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.launcher import READY_SECONDS, Launcher
-from tests.services import CHECKOUT, wait_until
+from tests.support.launcher import READY_SECONDS, Launcher
+from tests.support.services import CHECKOUT, wait_until
 
 pytestmark = pytest.mark.slow
 PROGRAMS = ["beat", "broker", "flower", "ingest", "liquidations", "live", "web"]

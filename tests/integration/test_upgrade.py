@@ -13,7 +13,9 @@ import pytest
 
 from ingestion.lake import LakeConfig, connection, live, read
 from ingestion.sources.rest import Candle
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
+
+pytestmark = pytest.mark.postgresql
 
 FIXTURE = CHECKOUT / "tests" / "fixtures" / "lake-0.1.0.tar.gz"
 MIDNIGHT = 1_730_419_200_000

@@ -7,7 +7,7 @@ import yaml
 
 from liqheat_project.management.commands import up
 from liqheat_project.settings import env
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
 
 TEXT = (CHECKOUT / "docker-compose.yml").read_text()
 SERVICES = yaml.safe_load(TEXT)["services"]

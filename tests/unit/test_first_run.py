@@ -7,7 +7,7 @@ import environ
 import pytest
 
 from liqheat_project.lib.first_run import complete_env_file
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from liqheat_project.lib import processes
 from liqheat_project.lib.processes import Child, GaveUp, Supervisor
-from tests.services import CHECKOUT, wait_until
+from tests.support.services import CHECKOUT, wait_until
 
 FOREVER = "import time; print('started', flush=True); time.sleep(600)"
 CHATTY = (

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from liqheat_project.settings import DEBUG, env
-from tests.services import CHECKOUT
+from tests.support.services import CHECKOUT
 
 EXAMPLE = (CHECKOUT / ".env.example").read_text().splitlines()
 

@@ -1,6 +1,7 @@
 """Validation runs and the approval policy in Django's admin."""
 
+from validation.admin.calibrations import CalibrationAdmin
 from validation.admin.policy import GatePolicyAdmin
 from validation.admin.validation_runs import ValidationRunAdmin
 
-__all__ = ["GatePolicyAdmin", "ValidationRunAdmin"]
+__all__ = ["CalibrationAdmin", "GatePolicyAdmin", "ValidationRunAdmin"]

@@ -15,7 +15,7 @@ from heatmap.build import (
     columns_of,
 )
 from heatmap.coinglass import is_coinglass
-from heatmap.engine import Heatmap
+from heatmap.engine import Heatmap, ModelParameters
 from heatmap.engine.market import FloatArray, IntArray
 from heatmap.history import History, engine_candles, history_of, load_open_interest
 from ingestion.lake import read
@@ -92,8 +92,10 @@ def truth(
     """
     with read.snapshot() as cursor:
         history = history_of(cursor, symbol.name)
-        intervals = _intervals(cursor, history, found, recorded)
-        heatmaps = {model: _heatmap(cursor, history, symbol, intervals, model) for model in models}
+        intervals = intervals_with(cursor, history, found, recorded)
+        heatmaps = {
+            model: heatmap_of(cursor, history, symbol, intervals, MODELS[model]) for model in models
+        }
         fall = _fall(cursor, history, intervals)
     swept = {model: swept_by(heatmap, intervals) for model, heatmap in heatmaps.items()}
     compared = {}
@@ -115,10 +117,13 @@ def _fall(cursor: duckdb.DuckDBPyConnection, history: History, intervals: Interv
     return float(np.nansum(falls[inside]))
 
 
-def _intervals(
+def intervals_with(
     cursor: duckdb.DuckDBPyConnection, history: History, found: Events | Sums, recorded: bool
 ) -> Intervals:
-    """The newest MOST_INTERVALS that lie within our candles, a day after they begin."""
+    """The newest MOST_INTERVALS that lie within our candles, a day after they begin.
+
+    `recorded`: whether `found` are the lake's own events. Raises NoData.
+    """
     length = found.interval_ms if isinstance(found, Sums) else HOUR_MS
     if isinstance(found, Sums):
         start, usd = found.start, found.usd
@@ -154,14 +159,14 @@ def _hours(
     return hours[np.array(heard, dtype=bool)]
 
 
-def _heatmap(
+def heatmap_of(
     cursor: duckdb.DuckDBPyConnection,
     history: History,
     symbol: Symbol,
     intervals: Intervals,
-    model: str,
+    parameters: ModelParameters,
 ) -> Heatmap:
-    parameters = MODELS[model]
+    """Our map at the ends of all intervals from before the first to the last. Raises NoData."""
     request = HeatmapRequest(
         window=None,
         start=int(intervals.start[0]),

@@ -47,6 +47,11 @@ def find_layout(picture: Pixels, background: FloatArray) -> Layout:
     """The plot is the widest filled block, the colour bar the narrow one beside it on the left."""
     filled = np.abs(picture - background).max(axis=2) > BACKGROUND_DISTANCE
     counts = filled.sum(axis=0)
+    if not counts.any():
+        raise Unreadable(
+            "The picture shows nothing: it has one colour, or hardly differs from it. Take the "
+            "picture again, of the whole chart."
+        )
     blocks = runs(counts > TALL * counts.max())
     left, right = max(blocks, key=lambda block: block[1] - block[0])
     if right - left < SMALLEST_PLOT * picture.shape[1]:

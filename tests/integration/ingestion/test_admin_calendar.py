@@ -15,8 +15,8 @@ from ingestion import jobs, load
 from ingestion.lake import LakeConfig
 from ingestion.models import IngestionJob, Symbol
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import metrics_csv, put_zip
-from tests.archive_server import ArchiveServer
+from tests.support.archive_files import metrics_csv, put_zip
+from tests.support.archive_server import ArchiveServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,8 +17,8 @@ from ingestion.models import ChunkState, IngestionJob, Symbol
 from ingestion.progress import progress_of
 from ingestion.sources.files import plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import put_csv
-from tests.services import Worker, wait_until
+from tests.support.archive_files import put_csv
+from tests.support.services import Worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

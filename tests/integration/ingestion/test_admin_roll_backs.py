@@ -11,7 +11,7 @@ from django.test import Client
 from ingestion import rollback
 from ingestion.lake import Days, LakeConfig, bytes_kept
 from ingestion.models import RollBack, Symbol, SymbolEvent
-from tests.lake_days import FIRST, count, current_fingerprint, day, put
+from tests.support.lake_days import FIRST, count, current_fingerprint, day, put
 
 pytestmark = pytest.mark.django_db
 

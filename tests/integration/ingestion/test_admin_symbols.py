@@ -19,8 +19,8 @@ from ingestion.lake import LakeConfig, read, rows_within, write_lock
 from ingestion.models import ChunkState, IngestionJob, Symbol
 from ingestion.sources.files import plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import metrics_csv, put_csv, put_zip
-from tests.archive_server import ArchiveServer
+from tests.support.archive_files import metrics_csv, put_csv, put_zip
+from tests.support.archive_server import ArchiveServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,8 +18,8 @@ from ingestion.errors import LakeBusy, TemporaryError
 from ingestion.lake.liquidations import add_liquidations, heard_share, heard_spans
 from ingestion.models import CollectorState, Symbol
 from ingestion.sources.stream import parse_message
-from tests.exchange_stream import StreamServer, force_order
-from tests.services import wait_until
+from tests.support.exchange_stream import StreamServer, force_order
+from tests.support.services import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY_MS = 86_400_000

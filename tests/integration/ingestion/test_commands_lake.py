@@ -16,7 +16,7 @@ from ingestion.errors import BadQuery
 from ingestion.lake import query, writer
 from ingestion.models import Symbol
 from tests.conftest import fresh_lake, worker_environment
-from tests.integration.ingestion.commands import MANAGE, said
+from tests.support.commands import MANAGE, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,11 +18,11 @@ from ingestion.lake import LakeConfig, read
 from ingestion.models import ChunkState, IngestionJob, Symbol
 from ingestion.sources.files import ArchiveFile, plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import agg_trades_csv, put_csv, put_zip
-from tests.archive_server import ArchiveServer
 from tests.conftest import worker_environment
-from tests.integration.ingestion.commands import MANAGE, said, shell
-from tests.services import CHECKOUT, wait_until
+from tests.support.archive_files import agg_trades_csv, put_csv, put_zip
+from tests.support.archive_server import ArchiveServer
+from tests.support.commands import MANAGE, said, shell
+from tests.support.services import CHECKOUT, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,8 +15,8 @@ from ingestion.lake import LakeConfig, read, rows_within
 from ingestion.models import RollBack, Symbol
 from ingestion.sources.files import plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import put_csv
-from tests.integration.ingestion.commands import said
+from tests.support.archive_files import put_csv
+from tests.support.commands import said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,10 +12,10 @@ from ingestion.lake import LakeConfig, read, rows_within
 from ingestion.models import Chunk, ChunkState, IngestionJob, Symbol
 from ingestion.sources.files import ArchiveFile, plan_files
 from liqheat_project.lib.runs import RunState
-from tests.archive_files import agg_trades_csv, put_csv, put_zip
-from tests.archive_server import ArchiveServer
+from tests.support.archive_files import agg_trades_csv, put_csv, put_zip
+from tests.support.archive_server import ArchiveServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 FIRST, LAST = date(2024, 11, 1), date(2024, 11, 3)
 

@@ -17,9 +17,9 @@ from ingestion.models import IngestionJob, Symbol
 from ingestion.quality import DatasetQuality, DayState, Gap, check, known_days
 from ingestion.sources.files import ArchiveFile
 from ingestion.sources.rest import Candle, OpenInterestFigure
-from tests.archive_files import agg_trades_csv, klines_csv, metrics_csv, put_csv, put_zip
-from tests.archive_server import ArchiveServer
-from tests.integration.ingestion.commands import said
+from tests.support.archive_files import agg_trades_csv, klines_csv, metrics_csv, put_csv, put_zip
+from tests.support.archive_server import ArchiveServer
+from tests.support.commands import said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,10 +12,10 @@ from ingestion import rollback, tasks
 from ingestion.errors import LakeBusy, NothingKept, RefusedRange, RowsInTheWay
 from ingestion.lake import Days, LakeConfig, bytes_kept, remove_symbol, write_lock
 from ingestion.models import RollBack, Symbol, SymbolEvent
-from tests.archive_files import klines_csv
-from tests.lake_days import FIRST, count, current_fingerprint, day, put
+from tests.support.archive_files import klines_csv
+from tests.support.lake_days import FIRST, count, current_fingerprint, day, put
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 Act = SymbolEvent.Act
 

@@ -17,8 +17,10 @@ from ingestion.lake.liquidations import Heard, add_liquidations
 from ingestion.models import CollectorState, Symbol
 from ingestion.sources.stream import Liquidation
 from liqheat_project.lib import heartbeats
-from tests.lake_days import day, put
-from tests.services import wait_until
+from tests.support.lake_days import day, put
+from tests.support.services import wait_until
+
+pytestmark = pytest.mark.postgresql
 
 PAGE = "/admin/ingestion/collectorstate/"
 HOUR_MS = 3_600_000

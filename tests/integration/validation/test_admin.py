@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ingestion.lake import LakeConfig
 from ingestion.models import Symbol, SymbolEvent
-from tests.services import Worker, wait_until
+from tests.support.services import Worker, wait_until
 from validation import drawing, runs
 from validation.models import GatePolicy, ValidationRun
 

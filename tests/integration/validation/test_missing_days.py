@@ -15,8 +15,8 @@ from ingestion import load
 from ingestion.lake import LakeConfig
 from ingestion.models import IngestionJob, Symbol
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import put_zip
-from tests.archive_server import ArchiveServer
+from tests.support.archive_files import put_zip
+from tests.support.archive_server import ArchiveServer
 from validation import runs, tasks
 from validation.models import ValidationRun
 

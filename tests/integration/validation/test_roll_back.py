@@ -9,12 +9,12 @@ from ingestion import rollback
 from ingestion.lake import Days, LakeConfig
 from ingestion.models import Symbol, SymbolEvent
 from ingestion.states import SymbolState, states_of
-from tests.lake_days import FIRST, day, put
+from tests.support.lake_days import FIRST, day, put
 from validation import approval
 from validation.gate import DECIDING
 from validation.models import ValidationRun
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 Act = SymbolEvent.Act
 LIFTS = {"uniform": {figure: {"low": 0.1} for figure in DECIDING}}

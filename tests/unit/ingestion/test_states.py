@@ -8,6 +8,8 @@ from ingestion.models import IngestionJob, Symbol, SymbolEvent
 from ingestion.states import SymbolState, state_of, states_of
 from validation.gate import Verdict
 
+pytestmark = pytest.mark.postgresql
+
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 NOTHING = {
     "holds_data": False,

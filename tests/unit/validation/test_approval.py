@@ -12,7 +12,7 @@ from validation import approval
 from validation.gate import DECIDING
 from validation.models import GatePolicy, ValidationRun
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 Act = SymbolEvent.Act
 number = count()

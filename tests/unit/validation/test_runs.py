@@ -10,7 +10,7 @@ from validation import runs
 from validation.coinglass import Unreadable
 from validation.models import ValidationRun
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

@@ -206,10 +206,11 @@ export class HeatmapView {
     const at = cell.row * grid.columns + cell.column;
     const [long, short] = [grid.long, grid.short].map((codes) => valueOf(codes[at], grid));
     this.legend.point(valueOf(this.codes[at], grid));
+    const amounts = grid.meta.calibration ? "expected" : "open";
     this.tooltip.show(event.point, `${span(cell.time - grid.step, cell.time)} UTC`, [
       ["Price", `${price(cell.price, grid.binSize)} – ${price(cell.price + grid.binSize, grid.binSize)}`],
-      ["Longs", `${aboutUsd(long)} USD`, "long"],
-      ["Shorts", `${aboutUsd(short)} USD`, "short"],
+      [`Longs, ${amounts}`, `${aboutUsd(long)} USD`, "long"],
+      [`Shorts, ${amounts}`, `${aboutUsd(short)} USD`, "short"],
       ...this.candleLines(cell.column),
     ]);
   }

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ingestion.lake import LakeConfig
-from tests.archive_server import ArchiveServer
-from tests.exchange import FuturesExchange
+from tests.support.archive_server import ArchiveServer
+from tests.support.exchange import FuturesExchange
 
 START = 1_795_608_030.0  # 2026-11-25 12:00:30
 

@@ -13,8 +13,8 @@ from ingestion.quality import check
 from ingestion.sources.files import ArchiveFile
 from ingestion.sources.rest import OpenInterestFigure
 from liqheat_project.celery import app
-from tests.archive_files import put_zip
-from tests.lake_days import put
+from tests.support.archive_files import put_zip
+from tests.support.lake_days import put
 
 TODAY = date(2026, 11, 25)
 

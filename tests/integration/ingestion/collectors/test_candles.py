@@ -8,10 +8,10 @@ from ingestion.lake import read
 from ingestion.models import CollectorState, Symbol
 from ingestion.sources.files import ArchiveFile
 from liqheat_project.celery import app
-from tests.archive_files import csv_of
-from tests.exchange import ANSWER, HANG_UP
 from tests.integration.ingestion.collectors.conftest import START
-from tests.lake_days import put
+from tests.support.archive_files import csv_of
+from tests.support.exchange import ANSWER, HANG_UP
+from tests.support.lake_days import put
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

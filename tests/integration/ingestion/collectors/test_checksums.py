@@ -9,7 +9,7 @@ from ingestion.lake.read import LoadedFile
 from ingestion.models import CollectorState, IngestionJob, Symbol
 from ingestion.quality import check
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import metrics_csv, put_csv, put_zip
+from tests.support.archive_files import metrics_csv, put_csv, put_zip
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a load has a thread of its own
 

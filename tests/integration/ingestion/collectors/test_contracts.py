@@ -8,7 +8,7 @@ from ingestion.collectors import (
 )
 from ingestion.models import CollectorState
 from liqheat_project.celery import app
-from tests.exchange import HANG_UP
+from tests.support.exchange import HANG_UP
 
 
 def state_of(symbol=""):

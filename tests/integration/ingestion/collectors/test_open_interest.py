@@ -13,11 +13,11 @@ from ingestion.lake import read
 from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app
 from tests.conftest import worker_environment
-from tests.exchange import ANSWER, BROKEN, HANG_UP, RESTRICTED, TOO_MANY_REQUESTS
 from tests.integration.ingestion.collectors.conftest import START
-from tests.integration.ingestion.commands import MANAGE, said
-from tests.lake_days import day, put
-from tests.services import wait_until
+from tests.support.commands import MANAGE, said
+from tests.support.exchange import ANSWER, BROKEN, HANG_UP, RESTRICTED, TOO_MANY_REQUESTS
+from tests.support.lake_days import day, put
+from tests.support.services import wait_until
 
 START_MS = int(START * 1000)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import duckdb
 import pytest
 
-from tests.archive_files import klines_csv
+from tests.support.archive_files import klines_csv
 from tests.unit.ingestion.lake.parsing import (
     CANDLES,
     MARK_PRICE,

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from ingestion.sources.files import ArchiveFile
-from tests.archive_files import metrics_csv
+from tests.support.archive_files import metrics_csv
 from tests.unit.ingestion.lake.parsing import (
     METRICS,
     Parse,

@@ -9,7 +9,7 @@ import pytest
 
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.files import ArchiveFile
-from tests.archive_server import ArchiveServer
+from tests.support.archive_server import ArchiveServer
 
 CSV = (
     b"agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n"

@@ -16,7 +16,7 @@ from ingestion.errors import (
 )
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.files import ArchiveFile, plan_files
-from tests.archive_server import HTML_PAGE, NO_LENGTH, ArchiveServer, Fault
+from tests.support.archive_server import HTML_PAGE, NO_LENGTH, ArchiveServer, Fault
 from tests.unit.ingestion.sources.conftest import CSV, zip_of
 
 ZIP = zip_of()

@@ -7,7 +7,7 @@ import redis
 
 from ingestion.errors import SourceUnavailable
 from ingestion.sources.governor import KEY, LONGEST_BACKOFF, Governor
-from tests.services import Valkey
+from tests.support.services import Valkey
 
 NOON = 1_795_608_000.0
 

@@ -9,8 +9,8 @@ from ingestion.errors import RefusedBySource, SourceUnavailable
 from ingestion.sources import rest
 from ingestion.sources.governor import KEY, Governor
 from ingestion.sources.rest import CANDLES_PAGE, MAX_ANSWER_BYTES, FuturesExchange
-from tests.archive_server import HTML_PAGE, Fault
-from tests.exchange import (
+from tests.support.archive_server import HTML_PAGE, Fault
+from tests.support.exchange import (
     BROKEN,
     FORBIDDEN,
     HANG_UP,
@@ -20,7 +20,7 @@ from tests.exchange import (
     TOO_MANY_REQUESTS,
     banned,
 )
-from tests.exchange import FuturesExchange as StandIn
+from tests.support.exchange import FuturesExchange as StandIn
 
 NOW = 1_795_608_030.0
 NOW_MS = int(NOW * 1000)

@@ -6,7 +6,7 @@ import pytest
 
 from ingestion.errors import BadFormat, SourceUnavailable
 from ingestion.sources.stream import Liquidation, LiquidationStream, parse_message
-from tests.exchange_stream import StreamServer, force_order
+from tests.support.exchange_stream import StreamServer, force_order
 
 ORDER = force_order("ETHUSDT", "SELL", 3000.0, 2.0, 1_764_000_000_123)
 EVENT = {"e": "forceOrder", "E": 1_764_000_000_130, "o": ORDER}

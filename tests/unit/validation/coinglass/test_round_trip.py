@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.coinglass_picture import draw, encoded
+from tests.support.coinglass_picture import draw, encoded
 from validation.coinglass import Reference, Unreadable, read_screenshot
 
 LOWEST, HIGHEST = 109_134.0, 120_548.0
@@ -147,6 +147,24 @@ def test_a_photograph_is_refused():
     image.paste(Image.fromarray(noise), (120, 148))
     with pytest.raises(Unreadable, match="colours; is this a photograph"):
         read(encoded(image))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(
+    ("drawn", "reason"),
+    [
+        (Image.new("RGB", (1, 1)), "only 1 x 1 pixels"),
+        (Image.new("L", (600, 400)), "shows nothing"),
+        (Image.new("RGB", (600, 400), "white"), "shows nothing"),
+        (Image.linear_gradient("L").resize((600, 400)), "No colour bar"),
+        (Image.effect_noise((600, 400), 100), "No"),
+        (Image.effect_mandelbrot((600, 400), (-3, -2.5, 2, 2.5), 100), "No"),
+    ],
+    ids=["one pixel", "black", "white", "gradient", "noise", "no chart"],
+)
+def test_what_is_no_chart_is_refused(drawn, reason, kind):
+    with pytest.raises(Unreadable, match=reason):
+        read(encoded(drawn, kind))
 
 
 def test_a_covered_side_is_refused():
