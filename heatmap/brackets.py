@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +16,9 @@ from heatmap import models
 from heatmap.engine import BracketTable, ModelParameters, model_fingerprint
 from ingestion import audit
 from ingestion.models import SymbolEvent
+from liqheat_project.lib.symbol_names import is_symbol_name
 
 MAX_FILE_BYTES = 20_000_000
-SYMBOL = re.compile(r"[A-Z0-9_]{2,30}")
 UNREADABLE = (
     AttributeError,
     KeyError,
@@ -115,7 +114,7 @@ def read_file(content: bytes, valid_from: datetime) -> tuple[list[DatedTable], l
         raise BadBrackets("The file holds no brackets.")
     found, remarks = [], []
     for (symbol, date), runs in tables.items():
-        if not SYMBOL.fullmatch(symbol):
+        if not is_symbol_name(symbol):
             remarks.append(f"{symbol}: left out, not 2 to 30 capital letters, digits, underscores.")
             continue
         if len(runs) > 1:

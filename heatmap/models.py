@@ -1,8 +1,10 @@
 """Maintenance margin brackets: data with dates, as Binance publishes and changes them."""
 
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
+
+from liqheat_project.lib.validators import validate_symbol_name
 
 DEFAULT_SYMBOL = "DEFAULT"
 
@@ -15,11 +17,7 @@ class BracketTable(models.Model):
 
     symbol = models.CharField(
         max_length=30,
-        validators=[
-            RegexValidator(
-                r"\A[A-Z0-9_]{2,30}\Z", "2 to 30 capital letters, digits or underscores."
-            )
-        ],
+        validators=[validate_symbol_name],
         help_text="as Binance writes it; DEFAULT serves the symbols without a table",
     )
     valid_from = models.DateTimeField(

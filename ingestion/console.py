@@ -25,6 +25,7 @@ from ingestion import jobs, load, tasks
 from ingestion.errors import IngestionError
 from ingestion.models import (
     ENDED_CHUNK_STATES,
+    FAILED_CHUNK_STATES,
     Chunk,
     ChunkState,
     IngestionJob,
@@ -106,6 +107,16 @@ class LoadCommand(BaseCommand):
             "--reload", action="store_true", help="load again what is in the lake already"
         )
         parser.add_argument(
+            "--accept-fewer",
+            action="store_true",
+            help="load files that hold fewer rows than the lake holds of their days",
+        )
+        parser.add_argument(
+            "--accept-bad",
+            action="store_true",
+            help="load the good rows of files of which more than 20 %% are bad",
+        )
+        parser.add_argument(
             "--queue", action="store_true", help="leave the work to the workers and return"
         )
         parser.add_argument("--db", metavar="PATH", help="accepted, but without effect")
@@ -130,6 +141,8 @@ class LoadCommand(BaseCommand):
                 dry_run=options["dry_run"],
                 reload=options["reload"],
                 throttle_ms=options["throttle_ms"],
+                accept_fewer=options["accept_fewer"],
+                accept_bad=options["accept_bad"],
             )
         except IngestionError as error:
             raise CommandError(str(error)) from error
@@ -212,8 +225,12 @@ class LoadCommand(BaseCommand):
         self.stdout.write(f"{job}, job {job.pk}: {done}")
         for name, value in lines.items():
             self.stdout.write(f"  {name:<12} {value}")
-        for chunk in job.chunks.filter(state=ChunkState.FAILED):
-            self.stderr.write(f"  failed: {chunk.file.name}: {chunk.reason}")
+        for chunk in job.chunks.filter(state__in=FAILED_CHUNK_STATES):
+            self.stderr.write(
+                f"  {chunk.get_state_display().lower()}: {chunk.file.name}: {chunk.reason}"
+            )
+        for chunk in job.chunks.filter(state=ChunkState.LOADED).exclude(reason=""):
+            self._note(f"{chunk.file.name}: {chunk.reason}.")
 
 
 class _Progress:
@@ -342,6 +359,8 @@ def _state_counts(job: IngestionJob) -> str:
         "unchanged": job.chunks.filter(state=ChunkState.UNCHANGED).count(),
         "failed": job.chunks.filter(state=ChunkState.FAILED).count(),
     }
+    if undecided := job.chunks.filter(state=ChunkState.UNDECIDED).count():
+        counts["to be decided"] = undecided
     unverified = Chunk.objects.filter(job=job, state=good, verified=False).count()
     text = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     return text + (f" ({unverified:,} without a .CHECKSUM)" if unverified else "")

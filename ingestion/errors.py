@@ -4,6 +4,8 @@ A `TemporaryError` is worth another attempt later, a `PermanentError` is not: th
 end the same way until a person, or the source, changes something.
 """
 
+from collections.abc import Mapping
+
 
 class IngestionError(Exception):
     """Base of everything that a load reports as its reason of failure."""
@@ -62,6 +64,25 @@ class BadArchive(PermanentError):
 
 class BadFormat(PermanentError):
     """A CSV that is not what its dataset should be."""
+
+
+class NeedsDecision(PermanentError):
+    """A file that only a person may let in, by `jobs.accept` or a flag of the command.
+
+    `reasons` are by the id of the chunk where the files of several were to be written together.
+    """
+
+    def __init__(self, message: str, reasons: Mapping[int, str] | None = None) -> None:
+        super().__init__(message)
+        self.reasons = dict(reasons or {})
+
+
+class TooManyBadRows(NeedsDecision):
+    """More of a file's rows are bad than lets the rest be trusted."""
+
+
+class FewerRows(NeedsDecision):
+    """A file that holds fewer rows than the lake holds of its days."""
 
 
 class RefusedPath(PermanentError):

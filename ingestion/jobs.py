@@ -6,12 +6,13 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 
 from ingestion import audit, lease
-from ingestion.errors import BadRequest
+from ingestion.errors import BadRequest, FewerRows
 from ingestion.models import (
     ENDED_CHUNK_STATES,
+    FAILED_CHUNK_STATES,
     Chunk,
     ChunkState,
     IngestionJob,
@@ -71,10 +72,13 @@ def create_job(
     throttle_ms: int = 0,
     requested_by: Any = None,
     only: Collection[date] | None = None,
+    accept_fewer: bool = False,
+    accept_bad: bool = False,
 ) -> IngestionJob:
     """Plan the loading of `datasets` (of DATASET_CHOICES) for the days `start_date` to `end_date`.
 
-    `only` leaves out the files that do not start on one of these days.
+    `only` leaves out the files that do not start on one of these days. `accept_fewer` and
+    `accept_bad` decide beforehand what `accept` decides of files that need it.
     Raises RefusedRange or RefusedPath for dates and names that cannot be, BadRequest otherwise.
     """
     if not datasets or (unknown := set(datasets) - set(DATASET_CHOICES)):
@@ -108,6 +112,8 @@ def create_job(
             interval=file.interval or "",
             period=file.period,
             start=file.start,
+            accept_fewer=accept_fewer,
+            accept_bad=accept_bad,
         )
         for file in files
     ]
@@ -141,9 +147,33 @@ def run_again(job: IngestionJob, requested_by: Any = None) -> IngestionJob:
 def retry_failed(job: IngestionJob, by: Any = None) -> list[int]:
     """Make the failed and cancelled chunks pending again; returns their ids, to be sent."""
     _locked(job)
-    again = job.chunks.filter(state__in=[ChunkState.FAILED, ChunkState.CANCELLED])
+    ids = _start_again(
+        job, job.chunks.filter(state__in=[*FAILED_CHUNK_STATES, ChunkState.CANCELLED])
+    )
+    if ids:
+        _record(Act.LOAD_RETRIED, job, len(ids), by)
+    return ids
+
+
+@transaction.atomic
+def accept(job: IngestionJob, by: Any = None) -> list[int]:
+    """Let in the files that need a decision, each for what it was held back for; returns the ids
+    of the chunks, which are pending again, to be sent."""
+    _locked(job)
+    undecided = job.chunks.filter(state=ChunkState.UNDECIDED)
+    names = [chunk.file.name for chunk in undecided]
+    undecided.filter(error_class=FewerRows.__name__).update(accept_fewer=True)
+    undecided.exclude(error_class=FewerRows.__name__).update(accept_bad=True)
+    if names:
+        text = f"Job {job.pk}: {', '.join(names[:10])}" + (" and more" if names[10:] else "")
+        counts = {"files": len(names)}
+        audit.record(SymbolEvent.Act.FILES_ACCEPTED, job.symbol.name, text, by, counts)
+    return _start_again(job, undecided)
+
+
+def _start_again(job: IngestionJob, again: QuerySet[Chunk]) -> list[int]:
     ids = list(again.values_list("pk", flat=True))
-    again.update(
+    Chunk.objects.filter(pk__in=ids).update(
         state=ChunkState.PENDING,
         attempts=0,
         reason="",
@@ -158,7 +188,6 @@ def retry_failed(job: IngestionJob, by: Any = None) -> list[int]:
             state=RunState.RUNNING, error="", started_at=None, finished_at=None
         )
         settle(job)
-        _record(Act.LOAD_RETRIED, job, len(ids), by)
     return ids
 
 
@@ -260,8 +289,12 @@ def _patience() -> timedelta:
 
 def _verdict(counts: dict[str, int], total: int) -> tuple[str, str]:
     failed, cancelled = counts.get(ChunkState.FAILED, 0), counts.get(ChunkState.CANCELLED, 0)
-    if failed:
-        return RunState.FAILED, f"{failed} of {total} files failed"
+    undecided = counts.get(ChunkState.UNDECIDED, 0)
+    parts = [f"{failed} of {total} files failed"] if failed else []
+    if undecided:
+        parts.append(f"{undecided} of {total} files need a decision")
+    if parts:
+        return RunState.FAILED, ", ".join(parts)
     if cancelled:
         return RunState.CANCELLED, f"{cancelled} of {total} files were not loaded"
     return RunState.SUCCEEDED, ""

@@ -14,10 +14,16 @@ from django.db.models import Min
 from django.utils import timezone
 
 from ingestion import jobs, lake, lease
-from ingestion.errors import IngestionError, LeaseLost, LoadedMeanwhile, TemporaryError
+from ingestion.errors import (
+    IngestionError,
+    LeaseLost,
+    LoadedMeanwhile,
+    NeedsDecision,
+    TemporaryError,
+)
 from ingestion.lake.parse import drop, parse
 from ingestion.lake.read import LoadedFile, loaded_files
-from ingestion.lake.write import Load, replace_files
+from ingestion.lake.write import Load, replace_files, set_false_rows_aside
 from ingestion.lease import Lease
 from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
 from ingestion.sources.archive import ArchiveSource
@@ -154,9 +160,16 @@ def _prepare(
         _end_unchanged(held, chunk, known)
         staged.csv_path.unlink()
         return None
-    parsed = parse(lake.writer().cursor(), staged.csv_path, file, f"chunk_{chunk.pk}")
+    parsed = parse(
+        lake.writer().cursor(),
+        staged.csv_path,
+        file,
+        f"chunk_{chunk.pk}",
+        timezone.now(),
+        chunk.accept_bad,
+    )
     staged.csv_path.unlink()
-    return Load(parsed, staged.origin, staged.sha256, staged.verified, chunk.pk)
+    return Load(parsed, staged.origin, staged.sha256, staged.verified, chunk.pk, chunk.accept_fewer)
 
 
 def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
@@ -165,21 +178,27 @@ def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
     if not chunks:
         return
     dry_run = chunks[0].job.dry_run
-    if not dry_run:
-        try:
-            replace_files(
+    try:
+        if dry_run:
+            written, _ = set_false_rows_aside(lake.writer().cursor(), list(loads.values()))
+        else:
+            written = replace_files(
                 lake.writer(),
                 list(loads.values()),
                 lambda: _may_write(held, chunks, loads),
                 timezone.now(),
             )
-        except LoadedMeanwhile:
-            _finish(held, _without_unchanged(held, chunks, loads), outcome)
-            return
-        except IngestionError as error:
-            for chunk in chunks:
-                _end_attempt(held, chunk, error, outcome)
-            return
+    except LoadedMeanwhile:
+        _finish(held, _without_unchanged(held, chunks, loads), outcome)
+        return
+    except NeedsDecision as error:
+        _finish(held, _without_undecided(held, chunks, loads, error, outcome), outcome)
+        return
+    except IngestionError as error:
+        for chunk in chunks:
+            _end_attempt(held, chunk, error, outcome)
+        return
+    loads = {load.chunk_id: load for load in written}
     for chunk in chunks:
         load = loads[chunk.pk]
         held.end(
@@ -191,7 +210,7 @@ def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
             sha256=load.sha256,
             verified=load.verified,
             origin=load.origin,
-            reason="",
+            reason=load.parsed.note,
         )
 
 
@@ -208,6 +227,19 @@ def _without_unchanged(held: Lease, chunks: list[Chunk], loads: dict[int, Load])
         if chunk.pk in unchanged:
             _end_unchanged(held, chunk, unchanged[chunk.pk])
     return {pk: load for pk, load in loads.items() if pk not in unchanged}
+
+
+def _without_undecided(
+    held: Lease,
+    chunks: list[Chunk],
+    loads: dict[int, Load],
+    error: NeedsDecision,
+    outcome: Outcome,
+) -> dict[int, Load]:
+    for chunk in chunks:
+        if reason := error.reasons.get(chunk.pk):
+            _end_attempt(held, chunk, type(error)(reason), outcome)
+    return {pk: load for pk, load in loads.items() if pk not in error.reasons}
 
 
 def _unchanged(chunks: list[Chunk], loads: dict[int, Load]) -> dict[int, LoadedFile]:
@@ -244,6 +276,9 @@ def _end_attempt(held: Lease, chunk: Chunk, error: IngestionError, outcome: Outc
     # A lost lease changes nothing here, except for the rest of a batch of which one was taken away.
     again = isinstance(error, TemporaryError | LeaseLost)
     why = {"reason": str(error), "error_class": type(error).__name__}
+    if isinstance(error, NeedsDecision):
+        held.end(chunk, ChunkState.UNDECIDED, **why)
+        return
     if not again or chunk.attempts >= settings.CHUNK_MAX_ATTEMPTS:
         held.end(chunk, ChunkState.FAILED, **why)
         return

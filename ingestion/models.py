@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Sum
 from django.utils import timezone
@@ -13,6 +13,7 @@ from django.utils import timezone
 from ingestion.lake.days import Days
 from ingestion.sources.files import ArchiveFile
 from liqheat_project.lib.runs import AbstractRun
+from liqheat_project.lib.validators import validate_symbol_name
 
 
 class Symbol(models.Model):
@@ -30,11 +31,7 @@ class Symbol(models.Model):
     name = models.CharField(
         max_length=30,
         unique=True,
-        validators=[
-            RegexValidator(
-                r"\A[A-Z0-9_]{2,30}\Z", "2 to 30 capital letters, digits or underscores."
-            )
-        ],
+        validators=[validate_symbol_name],
         help_text="as Binance writes it, such as ETHUSDT or 1000PEPEUSDT",
     )
     tick_size = models.DecimalField(
@@ -138,12 +135,14 @@ class ChunkState(models.TextChoices):
     LOADED = "loaded", "Loaded"
     CHECKED = "checked", "Checked, not written"
     UNCHANGED = "unchanged", "Already loaded"
+    UNDECIDED = "undecided", "Needs a decision"
     FAILED = "failed", "Failed"
     CANCELLED = "cancelled", "Cancelled"
 
 
 GOOD_CHUNK_STATES = (ChunkState.LOADED, ChunkState.CHECKED, ChunkState.UNCHANGED)
-ENDED_CHUNK_STATES = (*GOOD_CHUNK_STATES, ChunkState.FAILED, ChunkState.CANCELLED)
+FAILED_CHUNK_STATES = (ChunkState.FAILED, ChunkState.UNDECIDED)
+ENDED_CHUNK_STATES = (*GOOD_CHUNK_STATES, *FAILED_CHUNK_STATES, ChunkState.CANCELLED)
 
 
 class Chunk(models.Model):
@@ -180,6 +179,13 @@ class Chunk(models.Model):
         max_length=40,
         blank=True,
         help_text="what kind of error the reason is, by its class in ingestion/errors.py",
+    )
+
+    accept_fewer = models.BooleanField(
+        default=False, help_text="a person said that it may replace more rows than it has"
+    )
+    accept_bad = models.BooleanField(
+        default=False, help_text="a person said that its good rows may be loaded without the bad"
     )
 
     class Meta:
@@ -287,6 +293,7 @@ class SymbolEvent(models.Model):
         LOGGED_IN = "logged_in", "Logged in"
         LOGIN_FAILED = "login_failed", "Login failed"
         LOCKED_OUT = "locked_out", "Locked out"
+        FILES_ACCEPTED = "files_accepted", "Files accepted"
 
     symbol = models.CharField(
         max_length=30,

@@ -22,14 +22,21 @@ from ingestion.jobs import DATASET_CHOICES, create_job, parts_of
 from ingestion.lake import read
 from ingestion.lake.read import INTERVAL_MS, LoadedFile
 from ingestion.lake.schema import table_of
-from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob, Symbol
+from ingestion.models import (
+    ENDED_CHUNK_STATES,
+    FAILED_CHUNK_STATES,
+    Chunk,
+    ChunkState,
+    IngestionJob,
+    Symbol,
+)
 
 DAY_MS = 86_400_000
 SLOT_MS = {**INTERVAL_MS, "metrics": 300_000, "aggTrades": 3_600_000}
 """Length of a day's slots, by candle interval or dataset."""
 
 _ONE_DAY = timedelta(days=1)
-_ENDED = (ChunkState.LOADED, ChunkState.UNCHANGED, ChunkState.FAILED)
+_ENDED = (ChunkState.LOADED, ChunkState.UNCHANGED, *FAILED_CHUNK_STATES)
 
 
 class DayState(StrEnum):
@@ -219,7 +226,8 @@ def state_of(
             return DayState.LIVE_ONLY
         missing = attempts.error_class == NotInSource.__name__
         return DayState.MISSING_UPSTREAM if missing else DayState.NOT_LOADED
-    if slots - filled > file.quarantined:
+    has_no_rows = not file.rows and not file.quarantined  # a day without trades
+    if slots - filled > file.quarantined and not has_no_rows:
         return DayState.PARTIAL
     if file.quarantined:
         return DayState.QUARANTINED
@@ -370,7 +378,7 @@ def _attempts(symbol: str, first: date, last: date) -> Tried:
     tried: Tried = {}
     chunks = _chunks(symbol).filter(start__gte=first.replace(day=1), start__lte=last)
     for chunk in chunks.select_related("job__symbol").order_by("finished_at", "pk"):
-        failed = chunk.state == ChunkState.FAILED
+        failed = chunk.state in FAILED_CHUNK_STATES
         for day in _days(chunk.file.start, chunk.file.end - _ONE_DAY):
             key = (chunk.dataset, chunk.interval, day)
             loaded = tried.get(key, Attempts()).sha256s

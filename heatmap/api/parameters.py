@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from heatmap.build import DEFAULT_MODEL, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
 from heatmap.engine import COINGLASS_3
+from liqheat_project.lib.validators import validate_symbol_name
 
 MOST_LEVERAGES = 20
 LARGEST_LEVERAGE = 200
@@ -40,14 +41,11 @@ def parsed(query: type[Query], request: Request) -> dict[str, Any]:
     return dict(serializer.validated_data)
 
 
-class SymbolField(serializers.RegexField):
+class SymbolField(serializers.CharField):
     def __init__(self, **options: Any) -> None:
         options.setdefault("help_text", "as Binance writes it, such as BTCUSDT or ETHUSDT")
-        super().__init__(
-            r"\A[A-Z0-9_]{2,30}\Z",
-            error_messages={"invalid": "2 to 30 capital letters, digits or underscores."},
-            **options,
-        )
+        options.setdefault("validators", [validate_symbol_name])
+        super().__init__(trim_whitespace=False, **options)
 
 
 class SymbolQuery(Query):

@@ -34,6 +34,7 @@ from heatmap.api.parameters import (
     SymbolQuery,
 )
 from heatmap.build import LARGEST_GRID, LONGEST_COLUMNS
+from liqheat_project.lib.symbol_names import JAVASCRIPT_PATTERN
 
 TIMESTAMPS = """**Timestamps.** A column stamped t is the book at t, made of nothing but data that
 was available at t: a candle that is still open at t is not in it. Instants are UTC.
@@ -101,7 +102,7 @@ ERRORS: dict[Any, Any] = {
         attr=None,
     ),
 }
-NAME = r"^[A-Z0-9_]{2,30}$"
+NAME = JAVASCRIPT_PATTERN
 SYMBOL = OpenApiParameter(
     "symbol",
     required=True,

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from ingestion import jobs
 from ingestion.admin.common import LOAD_DATA, counted, errors_shown, hand_out, require
-from ingestion.models import ChunkState, IngestionJob
+from ingestion.models import FAILED_CHUNK_STATES, ChunkState, IngestionJob
 from ingestion.progress import progress_of
 from liqheat_project.lib.run_admin import STATE_COLOURS, RunAdmin
 from liqheat_project.lib.runs import AbstractRun, RunState
@@ -28,11 +28,12 @@ CHUNK_COLOURS = {
     ChunkState.LOADED: "success",
     ChunkState.CHECKED: "success",
     ChunkState.UNCHANGED: "success",
+    ChunkState.UNDECIDED: "warning",
     ChunkState.FAILED: "danger",
     ChunkState.CANCELLED: "warning",
 }
 
-RETRIED = {ChunkState.FAILED, ChunkState.CANCELLED}
+RETRIED = {*FAILED_CHUNK_STATES, ChunkState.CANCELLED}
 
 
 @admin.register(IngestionJob)
@@ -95,6 +96,7 @@ class IngestionJobAdmin(RunAdmin):
             "state_colour": STATE_COLOURS.get(RunState(run.state)),
             "can_load": self.has_load_data_permission(request),
             "has_failed": ChunkState.FAILED in progress.files_by_state,
+            "undecided": progress.files_by_state.get(ChunkState.UNDECIDED, 0),
             "can_retry": RETRIED & progress.files_by_state.keys(),
             **_chunk_table(request, run, progress.files_by_state),
         }
@@ -114,6 +116,7 @@ class IngestionJobAdmin(RunAdmin):
 
         return [
             act("retry_failed", self.retry_failed_view),
+            act("accept", self.accept_view),
             act("cancel", self.cancel_view),
             act("run_again", self.run_again_view),
             *super().get_urls(),
@@ -130,6 +133,17 @@ class IngestionJobAdmin(RunAdmin):
             self.log_change(request, job, f"Retried {files}.")
         hand_out(request, chunk_ids)
         messages.success(request, f"Trying {files} again.")
+        return self._back_to(job)
+
+    @method_decorator(require_POST)
+    def accept_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._job_to_act_on(request, object_id)
+        with transaction.atomic():
+            chunk_ids = jobs.accept(job, request.user)
+            files = counted(len(chunk_ids), "file")
+            self.log_change(request, job, f"Accepted {files} as they are.")
+        hand_out(request, chunk_ids)
+        messages.success(request, f"Loading {files} as they are.")
         return self._back_to(job)
 
     @method_decorator(require_POST)

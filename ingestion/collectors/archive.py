@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ingestion import load
 from ingestion.jobs import create_job, name_of
-from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, Symbol
+from ingestion.models import ENDED_CHUNK_STATES, FAILED_CHUNK_STATES, Chunk, ChunkState, Symbol
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.files import ArchiveFile
 
@@ -56,7 +56,7 @@ def ask_for(name: str, files: Iterable[ArchiveFile]) -> list[int]:
 def _pending_or_recent(symbol: Symbol) -> set[ArchiveFile]:
     waiting = ~Q(state__in=ENDED_CHUNK_STATES)
     tried = Q(
-        state__in=[ChunkState.FAILED, ChunkState.CANCELLED],
+        state__in=[*FAILED_CHUNK_STATES, ChunkState.CANCELLED],
         finished_at__gt=timezone.now() - TRIED_FOR,
     )
     chunks = Chunk.objects.filter(waiting | tried, job__symbol=symbol, job__dry_run=False)

@@ -32,6 +32,7 @@ from ingestion.lake.liquidations import (
     heard_spans,
 )
 from ingestion.models import CollectorState
+from ingestion.sources.plausibility import instant_fault
 from ingestion.sources.stream import Liquidation, LiquidationStream, parse_message
 from liqheat_project.lib.backoff import backoff
 
@@ -118,6 +119,9 @@ class Recorder:
         """Keep the events of the followed symbols in a message, or the message if it is bad."""
         try:
             events = parse_message(message)
+            for event in events:
+                if fault := instant_fault(event.time_ms, now_ms):
+                    raise BadFormat(fault)
         except BadFormat as error:
             self.bad_messages += 1
             self._warn_of_bad_messages(str(error), now_ms)

@@ -12,16 +12,31 @@ Line = tuple
 START, END, ROWS, QUARANTINED, DUPLICATES = 3, 4, 8, 9, 10
 
 
-def split_lines(cursor: duckdb.DuckDBPyConnection, symbol: str, days: Days) -> int:
-    """Cut the lines that reach over a bound of the days into the parts within and outside.
+def split_lines(
+    cursor: duckdb.DuckDBPyConnection,
+    symbol: str,
+    days: Days,
+    series: tuple[str, str] | None = None,
+) -> int:
+    """Cut the lines that reach over a bound of the days into the parts within and outside: all of
+    the symbol's, or those of a dataset and candle interval.
 
     The parts' rows are counted anew. What was set aside stays with the first part outside, for
     the lines of the quarantine do not know their instants. Returns how many lines have a part
     within the days.
     """
-    touching = "symbol = $symbol AND range_start < $until AND range_end > $start"
+    touching = (
+        "symbol = $symbol AND range_start < $until AND range_end > $start "
+        "AND ($dataset IS NULL OR (dataset = $dataset AND candle_interval = $interval))"
+    )
     crossing = f"{touching} AND (range_start < $start OR range_end > $until)"
-    parameters = {"symbol": symbol, **days.parameters}
+    dataset, interval = series or (None, None)
+    parameters = {
+        "symbol": symbol,
+        "dataset": dataset,
+        "interval": interval,
+        **days.parameters,
+    }
     count = cursor.execute(f"SELECT count(*) FROM {LEDGER} WHERE {touching}", parameters).fetchone()
     assert count is not None
     lines = cursor.execute(f"FROM {LEDGER} WHERE {crossing}", parameters).fetchall()

@@ -3,27 +3,60 @@
 A few rows at a time: DuckLake keeps them in its catalogue until maintenance flushes them into
 files. The lake knows no unique keys, so what is there already is left out, under the write lock.
 The ledger has one line for each day of which rows were collected, without a sha256; the archive's
-file of that day replaces the rows and the line.
+file of that day replaces the rows and the line. What can't be true is set aside under the same
+line, once, however often the exchange sends it.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
 import duckdb
 import numpy as np
 
+from ingestion.lake import open_interest
 from ingestion.lake.connection import Lake, translated_errors, write_lock
-from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, MarketTable
+from ingestion.lake.open_interest import Corrections, Figure
+from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, QUARANTINE, MarketTable
+from ingestion.sources.plausibility import WAITS, candle_fault, instant_fault, quantity_fault
 from ingestion.sources.rest import CANDLE_MS, Candle, OpenInterestFigure
 
 Wanted = Callable[[], Collection[str]]
 """Asked under the lock: the symbols whose rows may still be written."""
 
 DAY_MS = 86_400_000
+LOOK_BACK_MS = 6 * 3_600_000
+"""So far back a collector's figures are judged by those before them. The archive's file of the day
+judges them again, by the days around it."""
+
+MEDIAN_MINUTES = 60
 ROWS_A_COMMIT = 20_000
 
 _FRESH = "temp.collected_rows"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A collected row that can't be true: when, why, and its text."""
+
+    symbol: str
+    time: datetime
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with collected rows, and what they say of older ones."""
+
+    faults: list[Fault] = field(default_factory=list)
+    corrections: list[Corrections] = field(default_factory=list)
+
+
+Judge = Callable[[duckdb.DuckDBPyConnection, datetime], Verdict]
+"""Asked under the lock, of the rows in _FRESH, with the present instant."""
 
 
 def add_open_interest(
@@ -36,7 +69,8 @@ def add_open_interest(
 ) -> int:
     """Write figures with their values in USDT in one commit; the number of rows that were new.
 
-    Raises LakeBusy, OutOfSpace or TemporaryError.
+    A figure that can't be true goes to the quarantine; one that only the next ones can judge waits
+    there, and is written with them. Raises LakeBusy, OutOfSpace or TemporaryError.
     """
     columns: dict[str, list] = {
         "symbol": [figure.symbol for figure in figures],
@@ -52,7 +86,7 @@ def add_open_interest(
                      unnest($contracts) AS contracts, unnest($value::DOUBLE[]) AS value)
     """
     key = ("metrics", "")
-    return _add(lake, OPEN_INTEREST, key, query, columns, origin, wanted, now)
+    return _add(lake, OPEN_INTEREST, key, query, columns, origin, wanted, now, _judge_figures)
 
 
 def add_candles(
@@ -60,9 +94,9 @@ def add_candles(
 ) -> int:
     """Write closed one-minute candles; the number of rows that were new.
 
-    Many go in several commits, each of whole symbols as far as it can, so that neither memory nor
-    the time under the lock grows with them. Raises LakeBusy, OutOfSpace or TemporaryError; the
-    commits before stay.
+    Those that can't be true go to the quarantine. Many go in several commits, each of whole symbols
+    as far as it can, so that neither memory nor the time under the lock grows with them. Raises
+    LakeBusy, OutOfSpace or TemporaryError; the commits before stay.
     """
     ordered = sorted(candles, key=attrgetter("symbol", "open_time"))
     return sum(
@@ -83,7 +117,8 @@ def _add_candles(
                taker_buy_volume, taker_buy_quote_volume
         FROM (SELECT {unnested})
     """
-    return _add(lake, CANDLES["1m"], ("klines", "1m"), query, columns, origin, wanted, now)
+    key = ("klines", "1m")
+    return _add(lake, CANDLES["1m"], key, query, columns, origin, wanted, now, _judge_candles)
 
 
 def candles_held(
@@ -124,6 +159,7 @@ def _add(
     origin: str,
     wanted: Wanted,
     now: datetime,
+    judge: Judge,
 ) -> int:
     """Insert what `query` makes of `columns` and is not in `table`, and count it in the ledger.
 
@@ -149,9 +185,87 @@ def _add(
             """,
             columns | {"wanted": list(wanted()), "first": min(times), "last": max(times)},
         )
-        rows = _write(cursor, table, key, origin, now)
+        rows = _write(cursor, table, key, origin, now, judge(cursor, now))
         cursor.execute(f"DROP TABLE {_FRESH}")
     return rows
+
+
+def _judge_figures(cursor: duckdb.DuckDBPyConnection, now: datetime) -> Verdict:
+    rows = cursor.execute(
+        f"SELECT symbol, timestamp, open_interest_contracts, open_interest_value, source "
+        f"FROM {_FRESH}"
+    ).fetchall()
+    by_symbol: dict[str, list[Figure]] = defaultdict(list)
+    verdict = Verdict()
+    for symbol, *cells in rows:
+        figure = Figure(*cells)
+        text = open_interest.text_of(symbol, figure)
+        fault = quantity_fault(figure.contracts, figure.value or 0.0)
+        fault = fault or instant_fault(_milliseconds(figure.time), _now_ms(now))
+        if fault:
+            verdict.faults.append(Fault(symbol, figure.time, fault, text))
+        else:
+            by_symbol[symbol].append(figure)
+    for symbol, figures in by_symbol.items():
+        known = _texts_set_aside(cursor, symbol)
+        fresh = [one for one in figures if open_interest.text_of(symbol, one) not in known]
+        reasons, corrections = open_interest.judge(cursor, symbol, fresh, look_back_ms=LOOK_BACK_MS)
+        reason_of = dict(zip(map(id, fresh), reasons, strict=True))
+        verdict.faults.extend(
+            Fault(symbol, one.time, reason, open_interest.text_of(symbol, one))
+            for one in figures
+            if (reason := reason_of.get(id(one), WAITS))
+        )
+        verdict.corrections.append(corrections)
+    return verdict
+
+
+def _texts_set_aside(cursor: duckdb.DuckDBPyConnection, symbol: str) -> set[str]:
+    rows = cursor.execute(
+        f"SELECT raw FROM {QUARANTINE} WHERE symbol = ? AND dataset = 'metrics'", [symbol]
+    ).fetchall()
+    return {raw for (raw,) in rows}
+
+
+def _judge_candles(cursor: duckdb.DuckDBPyConnection, now: datetime) -> Verdict:
+    medians = dict(
+        cursor.execute(
+            f"""
+            WITH known AS (
+                SELECT symbol, open_time, close FROM {CANDLES["1m"].name}
+                WHERE symbol IN (SELECT symbol FROM {_FRESH})
+                  AND open_time >= (SELECT min(open_time) FROM {_FRESH}) - to_minutes($minutes)
+                  AND open_time <= (SELECT max(open_time) FROM {_FRESH}) + to_minutes($minutes)
+                UNION ALL SELECT symbol, open_time, close FROM {_FRESH})
+            SELECT symbol, median(close) FROM known GROUP BY symbol
+            """,
+            {"minutes": MEDIAN_MINUTES},
+        ).fetchall()
+    )
+    rows = cursor.execute(
+        f"SELECT symbol, open_time, open, high, low, close, volume, quote_volume, "
+        f"taker_buy_volume, taker_buy_quote_volume FROM {_FRESH}"
+    ).fetchall()
+    faults = []
+    for symbol, opened, *prices_and_volumes in rows:
+        prices, volumes = prices_and_volumes[:4], prices_and_volumes[4:]
+        fault = (
+            candle_fault(prices, volumes[0], volumes[1], medians[symbol])
+            or quantity_fault(*volumes)
+            or instant_fault(_milliseconds(opened), _now_ms(now))
+        )
+        if fault:
+            raw = ",".join(map(str, [symbol, opened, *prices_and_volumes]))
+            faults.append(Fault(symbol, opened, fault, raw))
+    return Verdict(faults)
+
+
+def _milliseconds(naive: datetime) -> int:
+    return round(naive.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def _now_ms(now: datetime) -> int:
+    return round(now.timestamp() * 1000)
 
 
 def _write(
@@ -160,44 +274,95 @@ def _write(
     key: tuple[str, str],
     origin: str,
     now: datetime,
+    verdict: Verdict,
 ) -> int:
+    if verdict.faults:
+        cursor.execute(
+            f"DELETE FROM {_FRESH} WHERE (symbol, {table.time}) IN "
+            "(SELECT (unnest($symbols), unnest($times)))",
+            {
+                "symbols": [fault.symbol for fault in verdict.faults],
+                "times": [fault.time for fault in verdict.faults],
+            },
+        )
     # Open interest at midnight counts to the day that it closes, as in the archive's files.
     shift = " - INTERVAL 1 MICROSECOND" if table is OPEN_INTEREST else ""
     days = cursor.execute(
         f"SELECT symbol, date_trunc('day', {table.time}{shift})::TIMESTAMP AS day, count(*) "
         f"FROM {_FRESH} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    if not days:
+    counts = {(symbol, day): [count, 0] for symbol, day, count in days}
+    faults = _unknown_faults(cursor, key, verdict.faults, table)
+    for fault, day in faults:
+        counts.setdefault((fault.symbol, day), [0, 0])[1] += 1
+    if not counts and not any(one.true or one.false for one in verdict.corrections):
         return 0
     cursor.execute(f"INSERT INTO {table.name} FROM {_FRESH}")
-    _count_in_ledger(cursor, key, days, origin, now)
-    return sum(count for _, _, count in days)
+    if counts:
+        _count_in_ledger(cursor, key, counts, origin, now)
+    for fault, day in faults:
+        cursor.execute(
+            f"INSERT INTO {QUARANTINE} VALUES (?, ?, ?, ?, ?, NULL, ?, ?)",
+            [fault.symbol, *key, day, origin, fault.reason, fault.raw],
+        )
+    for corrections in verdict.corrections:
+        open_interest.correct(cursor, corrections)
+    released = sum(one.new_rows for one in verdict.corrections)
+    return released + sum(count for _, _, count in days)
+
+
+def _unknown_faults(
+    cursor: duckdb.DuckDBPyConnection,
+    key: tuple[str, str],
+    faults: Sequence[Fault],
+    table: MarketTable,
+) -> list[tuple[Fault, datetime]]:
+    """Those that are not in the quarantine yet, with their days."""
+    if not faults:
+        return []
+    known = set(
+        cursor.execute(
+            f"SELECT symbol, raw FROM {QUARANTINE} WHERE dataset = ? AND candle_interval = ? "
+            "AND list_contains(?, symbol)",
+            [*key, sorted({fault.symbol for fault in faults})],
+        ).fetchall()
+    )
+    day_of = open_interest.day_of if table is OPEN_INTEREST else _day_of
+    return [
+        (fault, day_of(fault.time)) for fault in faults if (fault.symbol, fault.raw) not in known
+    ]
+
+
+def _day_of(time: datetime) -> datetime:
+    return datetime.combine(time.date(), datetime.min.time())
 
 
 def _count_in_ledger(
     cursor: duckdb.DuckDBPyConnection,
     key: tuple[str, str],
-    days: list[tuple[str, datetime, int]],
+    counts: dict[tuple[str, datetime], list[int]],
     origin: str,
     now: datetime,
 ) -> None:
-    """Raise the row counts of the days' lines, which are few: all in three statements."""
-    symbols, starts = [day[0] for day in days], [day[1] for day in days]
+    """Raise the counts of the days' lines, which are few, by rows and rows set aside: all in three
+    statements."""
+    symbols, starts = [symbol for symbol, _ in counts], [day for _, day in counts]
     theirs = (
         f"FROM {LEDGER} WHERE dataset = ? AND candle_interval = ? AND sha256 = '' "
         "AND symbol IN (SELECT unnest(?)) AND range_start IN (SELECT unnest(?))"
     )
     known = cursor.execute(
-        f"SELECT symbol, range_start, row_count {theirs}", [*key, symbols, starts]
+        f"SELECT symbol, range_start, row_count, quarantined {theirs}", [*key, symbols, starts]
     ).fetchall()
     cursor.execute(f"DELETE {theirs}", [*key, symbols, starts])
-    rows = {(symbol, day): count for symbol, day, count in known}
-    for symbol, day, count in days:
-        rows[symbol, day] = rows.get((symbol, day), 0) + count
+    sums = {(symbol, day): (rows, aside) for symbol, day, rows, aside in known}
+    for one, (rows, aside) in counts.items():
+        before = sums.get(one, (0, 0))
+        sums[one] = (before[0] + rows, before[1] + aside)
     at = now.astimezone(UTC).replace(tzinfo=None)
     lines = [
-        [symbol, *key, day, day + timedelta(days=1), origin, "", False, count, 0, 0, 0, at]
-        for (symbol, day), count in rows.items()
+        [symbol, *key, day, day + timedelta(days=1), origin, "", False, rows, aside, 0, 0, at]
+        for (symbol, day), (rows, aside) in sums.items()
     ]
     marks = ", ".join(["(" + ", ".join("?" * len(lines[0])) + ")"] * len(lines))
     cursor.execute(

@@ -6,6 +6,7 @@ text; only an exact repetition of a row is removed, and counted. The one pass do
 file; only where it found bad, doubled or unsorted rows are they mended in a temporary table.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -13,14 +14,23 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion.errors import BadFormat
+from ingestion.errors import BadFormat, TooManyBadRows
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.schema import MarketTable, table_of
-from ingestion.sources import formats
+from ingestion.sources import formats, plausibility
 from ingestion.sources.files import ArchiveFile
 
 QUARANTINE_LIMIT_SHARE = 0.2
-"""A file with a larger share of bad rows than this is refused whole: something else is wrong."""
+"""A file with a larger share of bad rows than this waits for a person: something else is wrong."""
+
+ROUNDED_SHARE = 0.9
+ROUNDED_TO_MICROSECONDS = 10_000_000
+"""Trades of which so many fall on whole multiples of 10 s, several to an instant, have times that
+were rounded: a spreadsheet writes them as 1.71798E+12. By chance it is one in ten thousand."""
+
+OTHER_PRICE_SHARE = 0.05
+"""Prices far from a file's median are another level, and no fault, when such a share of the rows
+and of their volume is there: a crash, or a contract that was redenominated."""
 
 CSV_BUFFER_BYTES = 4_000_000
 """DuckDB's own 32 MB a buffer, of which it holds several, buys no speed and 100 MB of memory."""
@@ -41,6 +51,7 @@ _TEXT_COLUMNS = frozenset({"ignore"})
 _INTERVAL_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "1h": 60}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_AHEAD = timedelta(milliseconds=plausibility.MAX_AHEAD_MS)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,7 @@ class ParsedFile:
     rows: int = 0
     quarantined: int = 0
     duplicates: int = 0
+    note: str = ""
 
     @property
     def bad_rows_table(self) -> str:
@@ -65,23 +77,75 @@ class ParsedFile:
 
 
 def parse(
-    cursor: duckdb.DuckDBPyConnection, csv_path: Path, file: ArchiveFile, name: str
+    cursor: duckdb.DuckDBPyConnection,
+    csv_path: Path,
+    file: ArchiveFile,
+    name: str,
+    now: datetime | None = None,
+    accept_bad: bool = False,
 ) -> ParsedFile:
     """Read `csv_path` as the archive's `file` into a Parquet file beside it.
 
-    `name` is for temporary tables. Raises BadFormat when a column is missing, when nothing in the
-    file is readable, or when more than QUARANTINE_LIMIT_SHARE of its rows are bad; TemporaryError
-    for troubles of the machine.
+    `name` is for temporary tables; rows later than `now`, where it is given, can't be true. Raises
+    BadFormat when a column is missing, when nothing in the file is readable, or its times were
+    rounded; TooManyBadRows when more than QUARANTINE_LIMIT_SHARE of its rows are bad, unless
+    `accept_bad`; TemporaryError for troubles of the machine.
     """
     with translated_errors():
-        return _parse(cursor, csv_path, file, name)
+        return _parse(cursor, csv_path, file, name, now, accept_bad)
+
+
+def set_aside(
+    cursor: duckdb.DuckDBPyConnection,
+    parsed: ParsedFile,
+    keys: Sequence[object],
+    reasons: Sequence[str],
+) -> ParsedFile:
+    """Move the good rows of these keys, for these reasons, to the parsed file's bad ones.
+
+    Their text is the instant, and the figures, as the lake would have kept them.
+    """
+    name, key = parsed.name, parsed.table.key
+    for suffix in ("", "_doubted"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{name}{suffix}")
+    cursor.execute(
+        f"CREATE TEMP TABLE {name} AS FROM read_parquet($path)", {"path": str(parsed.rows_path)}
+    )
+    cursor.execute(
+        f"CREATE TEMP TABLE {name}_doubted AS "
+        "SELECT unnest($keys) AS doubted, unnest($reasons) AS why",
+        {"keys": list(keys), "reasons": list(reasons)},
+    )
+    if not _has_table(cursor, parsed.bad_rows_table):
+        cursor.execute(
+            f"CREATE TEMP TABLE {parsed.bad_rows_table} (line BIGINT, reason VARCHAR, raw VARCHAR)"
+        )
+    cursor.execute(
+        f"INSERT INTO temp.{parsed.bad_rows_table} "
+        f"SELECT NULL, why, left(concat_ws(',', {_content(cursor, name)}), 1000) "
+        f"FROM temp.{name} JOIN temp.{name}_doubted ON {key} = doubted"
+    )
+    copy_to_parquet(
+        cursor,
+        f"SELECT * FROM temp.{name} WHERE {key} NOT IN (SELECT doubted FROM temp.{name}_doubted) "
+        f"ORDER BY {key}",
+        parsed.rows_path,
+    )
+    return replace(parsed, rows=parsed.rows - len(keys), quarantined=parsed.quarantined + len(keys))
 
 
 def _parse(
-    cursor: duckdb.DuckDBPyConnection, csv_path: Path, file: ArchiveFile, name: str
+    cursor: duckdb.DuckDBPyConnection,
+    csv_path: Path,
+    file: ArchiveFile,
+    name: str,
+    now: datetime | None,
+    accept_bad: bool,
 ) -> ParsedFile:
     with csv_path.open(encoding="utf-8", errors="replace") as lines:
         first_line = lines.readline(10_000)
+    if not first_line.strip() and file.dataset == "aggTrades" and not csv_path.stat().st_size:
+        first_line = ",".join(formats.COLUMNS["aggTrades"])  # a day without trades or a header
     layout = formats.read_layout(first_line, file.dataset)
     # In a file without quotes a stray one would swallow all that follows up to the next.
     quote = '"' if '"' in first_line else ""
@@ -89,23 +153,31 @@ def _parse(
     parsed = ParsedFile(file, table, name, csv_path.with_suffix(".parquet"))
     try:
         drop(cursor, parsed)
-        _read_rows(cursor, csv_path, layout, quote, parsed)
+        _read_rows(cursor, csv_path, layout, quote, parsed, now)
         rows, bad, disorder = _counts(cursor, parsed)
         total = rows + bad
-        _require_every_line(csv_path, total + layout.has_header, file)
+        _require_exact_times(cursor, parsed)
+        if csv_path.stat().st_size:
+            _require_every_line(csv_path, total + layout.has_header, file)
         if bad or disorder:
             rows, bad = _mend(cursor, parsed)
-        if not rows or bad > QUARANTINE_LIMIT_SHARE * (rows + bad):
+        note = _note_of_no_trades(parsed, rows, bad)
+        if not rows and not note:
             raise BadFormat(_why_refused(cursor, parsed, rows, bad))
+        if bad > QUARANTINE_LIMIT_SHARE * (rows + bad) and not accept_bad:
+            raise TooManyBadRows(_why_refused(cursor, parsed, rows, bad))
+        parsed = replace(
+            parsed, rows=rows, quarantined=bad, duplicates=total - rows - bad, note=note
+        )
+        return _set_far_prices_aside(cursor, parsed, accept_bad)
     except BaseException:
         drop(cursor, parsed)
         raise
-    return replace(parsed, rows=rows, quarantined=bad, duplicates=total - rows - bad)
 
 
 def drop(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> None:
     """Free the temporary tables and the Parquet file of a parsed file."""
-    for suffix in ("", "_bad", "_rejects", "_scans"):
+    for suffix in ("", "_bad", "_doubted", "_rejects", "_scans"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{parsed.name}{suffix}")
     parsed.rows_path.unlink(missing_ok=True)
 
@@ -130,6 +202,7 @@ def _read_rows(
     layout: formats.Layout,
     quote: str,
     parsed: ParsedFile,
+    now: datetime | None,
 ) -> None:
     file, name = parsed.file, parsed.name
     columns = {
@@ -160,7 +233,7 @@ def _read_rows(
         "quote": quote,
     }
     try:
-        copy_to_parquet(cursor, query, parsed.rows_path, parameters | _values_of(file))
+        copy_to_parquet(cursor, query, parsed.rows_path, parameters | _values_of(file, now))
     except duckdb.InvalidInputException as error:
         raise BadFormat(f"{file.name} cannot be read as CSV: {error}") from error
 
@@ -184,20 +257,32 @@ def _select_of(dataset: str) -> str:
     return (Path(__file__).parent / "sql" / f"{sql_name}.sql").read_text()
 
 
-def _values_of(file: ArchiveFile) -> dict[str, object]:
+def _values_of(file: ArchiveFile, now: datetime | None) -> dict[str, object]:
     start, until = formats.row_range(file)
+    latest = until if now is None else now + _AHEAD
     values: dict[str, object] = {
         "symbol": file.symbol,
-        "from": (start - _EPOCH) // _MICROSECOND,
-        "until": (until - _EPOCH) // _MICROSECOND,
+        "from": _microseconds(start),
+        "until": _microseconds(until),
+        "latest": _microseconds(latest),
+        "max_quantity": plausibility.MAX_QUANTITY,
     }
     if file.dataset == "metrics":
         values["label_shift"] = formats.open_interest_label_shift(file) // _MICROSECOND
+        values["step"] = formats.OPEN_INTEREST_STEP // _MICROSECOND
+        values["day"] = _microseconds(file.start_instant)
+        values["next_day"] = _microseconds(file.end_instant)
     else:
         values["microseconds_from"] = formats.MICROSECONDS_FROM
+        values["max_price"] = plausibility.MAX_PRICE
     if file.interval:
         values["interval"] = _INTERVAL_MINUTES[file.interval] * 60_000_000
+        values["max_spread"] = plausibility.MAX_CANDLE_SPREAD
     return values
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def _counts(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> tuple[int, int, int]:
@@ -237,10 +322,7 @@ def _mend(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> tuple[int, i
 def _set_doubled_rows_aside(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> None:
     """Remove exact repetitions; of rows that share a key but differ, all but the first are bad."""
     name, key = parsed.name, parsed.table.key
-    columns = cursor.execute(
-        f"SELECT name FROM pragma_table_info('temp.{name}') WHERE name NOT IN ('reason', 'raw')"
-    ).fetchall()
-    content = ", ".join(column for (column,) in columns)
+    content = _content(cursor, name)
     cursor.execute(
         f"""
         DELETE FROM temp.{name} WHERE reason IS NULL AND rowid NOT IN (
@@ -255,6 +337,106 @@ def _set_doubled_rows_aside(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFil
             SELECT min(rowid) FROM temp.{name} WHERE reason IS NULL GROUP BY {key})
         """
     )
+
+
+def _content(cursor: duckdb.DuckDBPyConnection, name: str) -> str:
+    columns = cursor.execute(
+        f"SELECT name FROM pragma_table_info('temp.{name}') WHERE name NOT IN ('reason', 'raw')"
+    ).fetchall()
+    return ", ".join(column for (column,) in columns)
+
+
+def _has_table(cursor: duckdb.DuckDBPyConnection, name: str) -> bool:
+    found = cursor.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'temp' AND table_name = ?", [name]
+    ).fetchone()
+    return found is not None
+
+
+def _note_of_no_trades(parsed: ParsedFile, rows: int, bad: int) -> str:
+    if parsed.file.dataset == "aggTrades" and not rows and not bad:
+        return "the file holds no trades: there were none in its time"
+    return ""
+
+
+def _require_exact_times(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> None:
+    if parsed.file.dataset != "aggTrades":
+        return
+    found = cursor.execute(
+        f"""
+        SELECT count(*), count(*) FILTER (epoch_us(timestamp) % {ROUNDED_TO_MICROSECONDS} = 0)
+        FROM read_parquet($path)
+        """,
+        {"path": str(parsed.rows_path)},
+    ).fetchone()
+    assert found is not None
+    rows, round_times = found
+    if round_times < 2 or round_times < ROUNDED_SHARE * rows:
+        return
+    row = cursor.execute(
+        "SELECT count(DISTINCT timestamp) FROM read_parquet($path)",
+        {"path": str(parsed.rows_path)},
+    ).fetchone()
+    assert row is not None
+    if row[0] <= rows / 2:
+        raise BadFormat(
+            f"The times of {parsed.file.name} were rounded: its {rows:,} trades lie on {row[0]:,} "
+            "instant(s). A spreadsheet does so when it saves a file; take the archive's own"
+        )
+
+
+def _set_far_prices_aside(
+    cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile, accept_bad: bool
+) -> ParsedFile:
+    """Set aside rows whose prices are far from the file's median, unless the volume confirms them:
+    a candle's own volumes, or enough rows and volume at such prices."""
+    far = _far_rows(parsed)
+    if far is None or not parsed.rows:
+        return parsed
+    parameters = {"path": str(parsed.rows_path), "factor": plausibility.MAX_PRICE_FACTOR}
+    doubted, volume, all_volume = cursor.execute(
+        f"SELECT count(*) FILTER (far), coalesce(sum(volume) FILTER (far), 0), "
+        f"coalesce(sum(volume), 0) FROM ({far})",
+        parameters,
+    ).fetchone()  # type: ignore[misc]
+    if not doubted or (
+        doubted >= OTHER_PRICE_SHARE * parsed.rows and volume >= OTHER_PRICE_SHARE * all_volume
+    ):
+        return parsed
+    keys = [
+        key
+        for (key,) in cursor.execute(f"SELECT key FROM ({far}) WHERE far", parameters).fetchall()
+    ]
+    why = "its price is more than 10 times, or less than a tenth of, the file's median"
+    parsed = set_aside(cursor, parsed, keys, [why] * len(keys))
+    total = parsed.rows + parsed.quarantined
+    if parsed.quarantined > QUARANTINE_LIMIT_SHARE * total and not accept_bad:
+        raise TooManyBadRows(_why_refused(cursor, parsed, parsed.rows, parsed.quarantined))
+    return parsed
+
+
+def _far_rows(parsed: ParsedFile) -> str | None:
+    """SQL: `key`, `volume` and whether it is `far` from the median, of each row of the file $path;
+    None for open interest, which has a rule of its own."""
+    if parsed.file.dataset == "metrics":
+        return None
+    key = parsed.table.key
+    median = "approx_quantile({}, 0.5)"
+    near = "({0} <= median * $factor AND {0} >= median / $factor)"
+    if parsed.file.dataset == "aggTrades":
+        return f"""
+            SELECT {key} AS key, quantity AS volume, NOT {near.format("price")} AS far
+            FROM read_parquet($path),
+                 (SELECT {median.format("price")} AS median FROM read_parquet($path))"""
+    # The average price of what was traded in it, where the file has volumes, tells as well.
+    return f"""
+        SELECT {key} AS key, coalesce(volume, 1) AS volume,
+               NOT ({near.format("low")} AND {near.format("high")})
+               AND NOT coalesce(volume > 0 AND NOT {near.format("(quote_volume / volume)")}
+                   AND low >= quote_volume / volume / $factor
+                   AND high <= quote_volume / volume * $factor, false) AS far
+        FROM read_parquet($path),
+             (SELECT {median.format("close")} AS median FROM read_parquet($path))"""
 
 
 def _set_bad_rows_aside(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> None:

@@ -2,17 +2,23 @@
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from ingestion.errors import LeaseLost, OutcomeUnknown
+from ingestion.errors import FewerRows, LeaseLost, OutcomeUnknown
+from ingestion.lake import open_interest
 from ingestion.lake.connection import Lake, translated_errors, write_lock
-from ingestion.lake.parse import ParsedFile, copy_to_parquet
-from ingestion.lake.schema import LEDGER, QUARANTINE, MarketTable
+from ingestion.lake.days import Days
+from ingestion.lake.held import RowsByDay, compare, rows_by_day
+from ingestion.lake.ledger_lines import split_lines
+from ingestion.lake.open_interest import Corrections, Figure
+from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_parquet, set_aside
+from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE, TRADES, MarketTable
 from ingestion.sources.formats import row_range
 
 _SAME_FILES = "symbol = ? AND dataset = ? AND candle_interval = ?"
@@ -20,47 +26,164 @@ _SAME_FILES = "symbol = ? AND dataset = ? AND candle_interval = ?"
 
 @dataclass(frozen=True)
 class Load:
-    """A parsed file with its provenance, as the ledger keeps it."""
+    """A parsed file with its provenance, as the ledger keeps it. `accept_fewer`: a person has said
+    that it may replace more rows than it has."""
 
     parsed: ParsedFile
     origin: str
     sha256: str
     verified: bool
     chunk_id: int
+    accept_fewer: bool = False
 
 
 def replace_files(
     lake: Lake, loads: Sequence[Load], still_mine: Callable[[], bool], now: datetime
-) -> None:
+) -> list[Load]:
     """Put the rows of `loads` in place of what the lake holds for the same ranges, all or nothing.
 
     All loads are of one symbol, dataset and interval. The ledger and the quarantine change in the
     same transaction, so what the ledger says is loaded is loaded. `still_mine` is asked under the
-    lock, right before writing. Raises LeaseLost when it says no, OutOfSpace, LakeBusy or
-    TemporaryError otherwise, and leaves no file behind then.
+    lock, right before writing. Returns the loads as they were written: without rows that the lake's
+    own show to be false. Raises LeaseLost when `still_mine` says no, NeedsDecision when files hold
+    fewer rows than the lake, OutOfSpace, LakeBusy or TemporaryError otherwise, and leaves no file
+    behind then.
     """
     cursor = lake.cursor()
     table = loads[0].parsed.table
     staged = _staging_path(lake, loads[0])
     try:
         with translated_errors():
+            loads, corrections = set_false_rows_aside(cursor, loads)
+            fresh = [rows_by_day(cursor, table, load.parsed.rows_path) for load in loads]
             _stage_rows(cursor, loads, table, staged)
             with write_lock(lake.config):
                 if not still_mine():
                     raise LeaseLost(f"{loads[0].parsed.file.name} was taken over or cancelled")
                 with lake.transaction():
-                    _delete_ranges(cursor, loads, table)
-                    cursor.execute(
-                        f"CALL ducklake_add_data_files('lake', '{table.plain_name}', ?, "
-                        "hive_partitioning => true, ignore_extra_columns => true)",
-                        [str(staged)],
-                    )
-                    _record(cursor, loads, now)
+                    kept_days = _require_all_rows(cursor, loads, fresh)
+                    _delete_ranges(cursor, loads, table, kept_days)
+                    if any(load.parsed.rows for load in loads):
+                        cursor.execute(
+                            f"CALL ducklake_add_data_files('lake', '{table.plain_name}', ?, "
+                            "hive_partitioning => true, ignore_extra_columns => true)",
+                            [str(staged)],
+                        )
+                    _record(cursor, loads, now, kept_days)
+                    if corrections:
+                        open_interest.correct(cursor, corrections)
     except OutcomeUnknown:
         raise  # the file may be part of the lake; if it is not, maintenance deletes it
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+    if not any(load.parsed.rows for load in loads):
+        staged.unlink(missing_ok=True)
+    return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
+
+
+def set_false_rows_aside(
+    cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]
+) -> tuple[list[Load], Corrections | None]:
+    """The loads without rows that their neighbours, in the lake or in each other, show to be false,
+    and what they say of the lake's own rows."""
+    table = loads[0].parsed.table
+    if table is TRADES:
+        return [_without_known_trades(cursor, load) for load in loads], None
+    if table is not OPEN_INTEREST:
+        return list(loads), None
+    figures = [_figures(cursor, load) for load in loads]
+    symbol = loads[0].parsed.file.symbol
+    ranges = [(_naive(a), _naive(b)) for a, b in (row_range(load.parsed.file) for load in loads)]
+    together = [figure for of_load in figures for figure in of_load]
+    reasons, corrections = open_interest.judge(cursor, symbol, together, ranges)
+    left, why = [], iter(reasons)
+    for load, of_load in zip(loads, figures, strict=True):
+        false = {figure.time: reason for figure in of_load if (reason := next(why))}
+        left.append(_without(cursor, load, false))
+    return left, corrections
+
+
+def _figures(cursor: duckdb.DuckDBPyConnection, load: Load) -> list[Figure]:
+    rows = cursor.execute(
+        "SELECT timestamp, open_interest_contracts, open_interest_value, source "
+        "FROM read_parquet($path)",
+        {"path": str(load.parsed.rows_path)},
+    ).fetchall()
+    return [Figure(*row) for row in rows]
+
+
+def _without_known_trades(cursor: duckdb.DuckDBPyConnection, load: Load) -> Load:
+    """A trade that stands in two files is kept once, as one that stands twice in a file. Where the
+    lake knows most of a file's numbers, it is the numbers that begin anew."""
+    start, until = (_naive(instant) for instant in row_range(load.parsed.file))
+    found = cursor.execute(
+        f"""
+        WITH ids AS (SELECT agg_trade_id FROM read_parquet($path)),
+             span AS (SELECT min(agg_trade_id) AS first, max(agg_trade_id) AS last FROM ids)
+        SELECT agg_trade_id FROM ids SEMI JOIN (
+            SELECT agg_trade_id FROM {TRADES.name}
+            WHERE symbol = $symbol AND NOT (timestamp >= $start AND timestamp < $until)
+              AND agg_trade_id >= (SELECT first FROM span)
+              AND agg_trade_id <= (SELECT last FROM span)) known USING (agg_trade_id)
+        """,
+        {
+            "path": str(load.parsed.rows_path),
+            "symbol": load.parsed.file.symbol,
+            "start": start,
+            "until": until,
+        },
+    ).fetchall()
+    if len(found) > QUARANTINE_LIMIT_SHARE * load.parsed.rows:
+        return load
+    why = "agg_trade_id stands in another file's time with different content"
+    return _without(cursor, load, {number: why for (number,) in found})
+
+
+def _without(cursor: duckdb.DuckDBPyConnection, load: Load, false: Mapping[Any, str]) -> Load:
+    if not false:
+        return load
+    parsed = set_aside(cursor, load.parsed, list(false), list(false.values()))
+    return replace(load, parsed=parsed)
+
+
+def _require_all_rows(
+    cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], fresh: Sequence[RowsByDay]
+) -> list[tuple[date, ...]]:
+    """The days of each load that stay as they are. Raises FewerRows."""
+    found = [
+        compare(cursor, load.parsed.file, load.parsed.table, rows, load.sha256)
+        for load, rows in zip(loads, fresh, strict=True)
+    ]
+    reasons = {
+        load.chunk_id: one.fewer
+        for load, one in zip(loads, found, strict=True)
+        if one.fewer and not load.accept_fewer
+    }
+    if reasons:
+        raise FewerRows("; ".join(reasons.values()), reasons)
+    return [one.kept_days for one in found]
+
+
+def _with_note(load: Load, kept_days: tuple[date, ...]) -> Load:
+    if not kept_days:
+        return load
+    days = ", ".join(map(str, kept_days[:5])) + (" and more" if len(kept_days) > 5 else "")
+    note = f"it lacks {len(kept_days)} of the days that are loaded, which stay: {days}"
+    return replace(load, parsed=replace(load.parsed, note=note))
+
+
+def _ranges_without(
+    start: datetime, until: datetime, kept_days: Iterable[date]
+) -> list[tuple[datetime, datetime]]:
+    """[start, until) without the kept days; both begin with a day, give or take the same tick."""
+    ranges, tick = [], start - datetime.combine(start.date(), time())
+    for day in sorted(kept_days):
+        midnight = datetime.combine(day, time()) + tick
+        if start < midnight:
+            ranges.append((start, midnight))
+        start = midnight + timedelta(days=1)
+    return [*ranges, (start, until)] if start < until else ranges
 
 
 def _staging_path(lake: Lake, load: Load) -> Path:
@@ -82,32 +205,52 @@ def _stage_rows(
 
 
 def _delete_ranges(
-    cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], table: MarketTable
+    cursor: duckdb.DuckDBPyConnection,
+    loads: Sequence[Load],
+    table: MarketTable,
+    kept_days: Sequence[tuple[date, ...]],
 ) -> None:
     symbol = loads[0].parsed.file.symbol
-    for start, until in _joined(row_range(load.parsed.file) for load in loads):
+    ranges = [row_range(load.parsed.file) for load in loads]
+    for start, until in _joined(ranges, kept_days):
         cursor.execute(
             f"DELETE FROM {table.name} WHERE symbol = ? AND {table.time} >= ? AND {table.time} < ?",
             [symbol, start, until],
         )
 
 
-def _joined(ranges: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """The ranges in naive UTC, as the lake keeps instants; touching ones are made one."""
+def _joined(
+    ranges: Sequence[tuple[datetime, datetime]], kept_days: Sequence[tuple[date, ...]]
+) -> list[tuple[datetime, datetime]]:
+    """The ranges in naive UTC, as the lake keeps instants, without the days that stay; touching
+    ones are made one."""
+    replaced = [
+        part
+        for (start, until), days in zip(ranges, kept_days, strict=True)
+        for part in _ranges_without(_naive(start), _naive(until), days)
+    ]
     joined: list[tuple[datetime, datetime]] = []
-    for start, until in sorted(ranges):
-        if joined and joined[-1][1] == _naive(start):
-            joined[-1] = (joined[-1][0], _naive(until))
+    for start, until in sorted(replaced):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], until)
         else:
-            joined.append((_naive(start), _naive(until)))
+            joined.append((start, until))
     return joined
 
 
-def _record(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], now: datetime) -> None:
+def _record(
+    cursor: duckdb.DuckDBPyConnection,
+    loads: Sequence[Load],
+    now: datetime,
+    kept_days: Sequence[tuple[date, ...]],
+) -> None:
     """Ledger and quarantine: what these files say replaces what lay within their ranges."""
     files = [load.parsed.file for load in loads]
     key = [files[0].symbol, files[0].dataset, files[0].interval or ""]
-    for start, until in _joined((file.start_instant, file.end_instant) for file in files):
+    for day in {day for days in kept_days for day in days}:
+        split_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
+    ranges = [(file.start_instant, file.end_instant) for file in files]
+    for start, until in _joined(ranges, kept_days):
         cursor.execute(
             f"DELETE FROM {LEDGER} WHERE {_SAME_FILES} AND range_start >= ? AND range_end <= ?",
             [*key, start, until],
@@ -119,8 +262,8 @@ def _record(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], now: datet
         if set_aside:  # seldom; and a deletion that finds nothing costs as much as one that does
             # A month that these days replace in part keeps its line, and what it had set aside.
             cursor.execute(
-                f"DELETE FROM {QUARANTINE} WHERE {within} AND origin NOT IN "
-                f"(SELECT origin FROM {LEDGER} WHERE {_SAME_FILES})",
+                f"DELETE FROM {QUARANTINE} WHERE {within} AND origin NOT IN (SELECT origin "
+                f"FROM {LEDGER} WHERE {_SAME_FILES} AND sha256 <> '')",
                 [*key, start, until, *key],
             )
     for load in loads:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import date
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
@@ -112,7 +113,7 @@ class ArchiveSource(HttpSource):
             if response.status_code in _ABSENT:
                 return None
             body = b"".join(self._pieces(response, url, MAX_CHECKSUM_BYTES))
-        return parse_checksum(body.decode("ascii", errors="replace"), f"{file.name}.zip", url)
+        return parse_checksum(body, f"{file.name}.zip", url)
 
     def exists(self, file: ArchiveFile) -> bool:
         """Whether the archive has the file now. Raises SourceUnavailable."""
@@ -168,7 +169,7 @@ class ArchiveSource(HttpSource):
             return b"".join(self._pieces(response, url, _MAX_LISTING_BYTES))
 
     def _url(self, file: ArchiveFile) -> str:
-        return f"{self._base}/{file.archive_path}"
+        return f"{self._base}/{quote(file.archive_path)}"
 
     @contextmanager
     def _open(self, method: str, url: str) -> Iterator[httpx.Response]:

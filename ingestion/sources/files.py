@@ -1,11 +1,12 @@
 """Names and places of the archive's files. Pure text and dates: nothing is opened here."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
 from ingestion.errors import RefusedPath, RefusedRange
+from liqheat_project.lib import symbol_names
+from liqheat_project.lib.symbol_names import is_symbol_name
 
 Dataset = Literal["aggTrades", "klines", "markPriceKlines", "metrics"]
 Period = Literal["daily", "monthly"]
@@ -16,8 +17,6 @@ INTERVALS = ("1m", "5m", "15m", "1h")
 PERIODS: tuple[str, ...] = get_args(Period)
 FIRST_DAY = date(2019, 9, 1)
 MAX_FILES = 4_000
-
-_SYMBOL = re.compile(r"[A-Z0-9_]{2,30}")
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,8 @@ class ArchiveFile:
     period: Period = "daily"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.symbol, str) or not _SYMBOL.fullmatch(self.symbol):
-            raise RefusedPath(
-                f"{self.symbol!r} is not a symbol: 2 to 30 capital letters, digits or underscores"
-            )
+        if not is_symbol_name(self.symbol):
+            raise RefusedPath(f"{self.symbol!r} is not a symbol: {symbol_names.HELP}")
         _require(self.dataset, DATASETS, "dataset")
         _require(self.period, PERIODS, "period")
         if self.dataset in CANDLE_DATASETS:

@@ -118,8 +118,8 @@ class FolderSource:
         if beside is None:
             return None
         with _regular_file(beside) as stream:
-            text = stream.read(MAX_CHECKSUM_BYTES).decode("ascii", errors="replace")
-        return parse_checksum(text, PurePosixPath(candidate).name, f"{candidate}.CHECKSUM")
+            content = stream.read(MAX_CHECKSUM_BYTES)
+        return parse_checksum(content, PurePosixPath(candidate).name, f"{candidate}.CHECKSUM")
 
 
 def _watched(stream: IO[bytes], origin: str, max_bytes: int, progress: Progress) -> Iterator[bytes]:

@@ -17,8 +17,11 @@ files moved with the rule: before, a day's file runs from 00:05 to 00:00 of the 
 on from 00:00 to 23:55. In instants of validity both are the same range, (day, day + 1]: every
 instant belongs to exactly one file. The label 2026-06-25 00:00 stands in two files, and means
 00:00 in the older and 00:05 in the newer. Therefore the shift hangs on the file, never on the
-label: `open_interest_label_shift(file)` is added to every label of a file, and `row_range(file)`
-is what the result must lie in.
+label, and `row_range(file)` is what the result must lie in. Some files before the change are
+labelled by the start already (seen: 2026-06-12), so a file's own labels decide: one that has the
+day's first midnight and not its last is labelled by the start, one that has the last and not the
+first by the end. `open_interest_label_shift(file)`, the date's rule, is for files that have both or
+neither.
 """
 
 import csv
@@ -140,9 +143,10 @@ def read_layout(first_line: str, dataset: Dataset) -> Layout:
 
 
 def open_interest_label_shift(file: ArchiveFile) -> timedelta:
-    """What to add to every `create_time` of a metrics file to get its instant of validity.
+    """What to add to every `create_time` of a metrics file to get its instant of validity, where
+    the file's own labels don't say.
 
-    The module's docstring says why the file decides and not the label.
+    The module's docstring says when they do, and why the file decides and not the label.
     """
     return OPEN_INTEREST_STEP if file.start_instant >= OPEN_INTEREST_LABEL_CHANGE else timedelta()
 

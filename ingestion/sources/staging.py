@@ -4,6 +4,7 @@ import errno
 import hashlib
 import re
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -26,10 +27,13 @@ MAX_CSV_BYTES = 16 * 1024**3
 MAX_CHECKSUM_BYTES = 1024
 ZIP_START = b"PK"
 
+_GZIP_START = b"\x1f\x8b"
 _CHUNK = 1024 * 1024
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _LOCAL_SIGNATURE = b"PK\x03\x04"
-_CHECKSUM_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](\S+)\r?\n?")
+_CHECKSUM_LINE = re.compile(r"\\?([0-9a-fA-F]{64})(?:[ \t]+\*?(\S.*))?")
+_BSD_CHECKSUM_LINE = re.compile(r"SHA256 ?\((.+)\) ?= ?([0-9a-fA-F]{64})")
+_BYTE_ORDER_MARK = "\ufeff"
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
 _LONGEST_COMMENT = 65_535
@@ -87,17 +91,24 @@ def no_progress(bytes_done: int, bytes_total: int | None) -> None:
     """Progress for those who do not watch."""
 
 
-def parse_checksum(text: str, file_name: str, origin: str) -> str:
+def parse_checksum(content: bytes, file_name: str, origin: str) -> str:
     """The sha256 of a `.CHECKSUM` file: one line `<64 hexadecimals>  <file_name>`.
 
-    Raises BadArchive for anything else, a line for another file included.
+    People make them anew with other programs. So a path before the name, a tab, `*`, a byte order
+    mark, blanks, blank lines, the form of BSD and a sum without a name are read as well. Raises
+    BadArchive for anything else, a line for another file included.
     """
-    line = _CHECKSUM_LINE.fullmatch(text)
-    if not line:
+    text = content.decode("utf-8", errors="replace").removeprefix(_BYTE_ORDER_MARK).strip()
+    line, bsd_line = _CHECKSUM_LINE.fullmatch(text), _BSD_CHECKSUM_LINE.fullmatch(text)
+    if bsd_line:
+        name, sha256 = bsd_line[1], bsd_line[2]
+    elif line:
+        name, sha256 = line[2] or file_name, line[1]
+    else:
         raise BadArchive(f"{origin} is not one line of sha256 and file name: {text[:100]!r}")
-    if line[2] != file_name:
-        raise BadArchive(f"{origin} is for {line[2]}, not for {file_name}")
-    return line[1].lower()
+    if unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1]) != file_name:
+        raise BadArchive(f"{origin} is for {name}, not for {file_name}")
+    return sha256.lower()
 
 
 def verify_checksum(expected: str | None, actual: str, origin: str) -> bool:
@@ -234,7 +245,10 @@ def _require_small_directory(path: Path, origin: str) -> None:
     # zipfile reads the whole directory into memory.
     directory_bytes = _directory_bytes(path)
     if directory_bytes is None:
-        raise BadArchive(f"{origin} is not a whole zip: it has no end record")
+        with path.open("rb") as stream:
+            is_gzip = stream.read(2) == _GZIP_START
+        why = "it is a gzip file by the name of a zip" if is_gzip else "it has no end record"
+        raise BadArchive(f"{origin} is not a whole zip: {why}")
     if directory_bytes > _LARGEST_DIRECTORY:
         raise BadArchive(
             f"{origin} has a directory of {directory_bytes:,} bytes, one CSV was expected"
@@ -242,17 +256,27 @@ def _require_small_directory(path: Path, origin: str) -> None:
 
 
 def _only_member(archive: zipfile.ZipFile, file: ArchiveFile, origin: str) -> zipfile.ZipInfo:
-    members = archive.infolist()
+    members = [one for one in archive.infolist() if not _is_of_the_finder(one.orig_filename)]
     if len(members) != 1:
         raise BadArchive(f"{origin} has {len(members)} members, one CSV was expected")
     member = members[0]
     name = member.orig_filename
     if "/" in name or "\\" in name or "\0" in name:
         raise BadArchive(f"{origin} has a member with a path in its name: {name!r}")
-    if not name.startswith(f"{file.symbol}-{file.kind}-") or not name.endswith(".csv"):
+    if not _is_named_for(name, file):
         raise BadArchive(f"{origin} holds {name!r}, {file.name}.csv was expected")
     if member.flag_bits & 0x1:
         raise BadArchive(f"{origin} is encrypted")
     if member.compress_type not in _METHODS:
         raise BadArchive(f"{origin} uses compression method {member.compress_type}, not deflate")
     return member
+
+
+def _is_named_for(name: str, file: ArchiveFile) -> bool:
+    plain = unicodedata.normalize("NFC", name)
+    return plain.startswith(f"{file.symbol}-{file.kind}-") and plain.endswith(".csv")
+
+
+def _is_of_the_finder(name: str) -> bool:
+    """Whether macOS put a member beside those that it was asked for."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"

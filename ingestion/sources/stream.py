@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import connect
 
 from ingestion.errors import BadFormat, SourceUnavailable
+from ingestion.sources.plausibility import MAX_PRICE_FACTOR, price_fault, quantity_fault
 
 PATH = "/market/stream?streams=!forceOrder@arr"
 USD_MARGINED = 1
@@ -89,6 +90,11 @@ def _check(liquidation: Liquidation) -> None:
         value = getattr(liquidation, name)
         if not math.isfinite(value) or value <= 0:
             raise BadFormat(f"{name} is {value}, not a positive number")
+    prices = (liquidation.price, liquidation.average_price)
+    if fault := price_fault(*prices) or quantity_fault(liquidation.quantity):
+        raise BadFormat(fault)
+    if max(prices) > MAX_PRICE_FACTOR * min(prices):
+        raise BadFormat("its price and its average price are more than 10 times apart")
 
 
 class LiquidationStream:

@@ -10,7 +10,7 @@ from heatmap.history import history_of
 from ingestion import quality
 from ingestion.jobs import parts_of
 from ingestion.lake import read
-from ingestion.models import Chunk, ChunkState, CollectorState, Symbol
+from ingestion.models import FAILED_CHUNK_STATES, Chunk, ChunkState, CollectorState, Symbol
 from liqheat_project.diagnosis.findings import Finding, check, fail, ok, warn
 
 STALE_DAYS = 2
@@ -136,7 +136,7 @@ def gaps(symbol: Symbol) -> Finding:
 @check("memory")
 def memory(symbol: Symbol) -> Finding:
     """Files that failed because there was too little of it, and have not been loaded since."""
-    failed = Chunk.objects.filter(job__symbol=symbol, state=ChunkState.FAILED).order_by("-pk")
+    failed = Chunk.objects.filter(job__symbol=symbol, state__in=FAILED_CHUNK_STATES).order_by("-pk")
     for chunk in failed.select_related("job__symbol"):
         wanted = any(sign in chunk.reason.lower() for sign in OUT_OF_MEMORY)
         if wanted and not _loaded_since(chunk):

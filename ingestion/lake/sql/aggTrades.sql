@@ -13,8 +13,11 @@ SELECT
             OR first_trade_id IS NULL OR last_trade_id IS NULL OR is_buyer_maker IS NULL
             THEN 'a cell is blank'
         WHEN timestamp IS NULL THEN 'its time is outside the file''s range'
+        WHEN alias.timestamp > make_timestamp($latest) THEN 'its time lies in the future'
         WHEN NOT (price > 0 AND isfinite(price)) THEN 'the price is not a positive number'
         WHEN NOT (quantity > 0 AND isfinite(quantity)) THEN 'the quantity is not a positive number'
+        WHEN price > $max_price THEN 'the price is beyond all bounds'
+        WHEN quantity > $max_quantity THEN 'the quantity is beyond all bounds'
     END AS reason,
     CASE WHEN reason IS NOT NULL THEN
         concat(agg_trade_id, ',', price, ',', quantity, ',', first_trade_id, ',', last_trade_id,

@@ -3,7 +3,7 @@
 import { HOURS_BEFORE_WINDOW } from "./queries.js";
 
 export const PALETTE_NAMES = ["viridis", "magma", "cividis"];
-const SYMBOL = /^[A-Z0-9_]{2,30}$/;
+const SYMBOL = /^[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}0-9_]{2,30}$/u;
 
 const oneOf = (values) => ({
   read: (text) => (values.includes(text) ? text : undefined),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -23,9 +24,9 @@ def cursor() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def parsed(cursor: duckdb.DuckDBPyConnection, tmp_path: Path) -> Parse:
-    def parse_text(file: ArchiveFile, content: str | bytes) -> ParsedFile:
+    def parse_text(file: ArchiveFile, content: str | bytes, **options: Any) -> ParsedFile:
         path = tmp_path / "file.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return shown(cursor, parse(cursor, path, file, "rows"))
+        return shown(cursor, parse(cursor, path, file, "rows", **options))
 
     return parse_text

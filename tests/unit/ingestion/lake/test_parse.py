@@ -1,13 +1,13 @@
 """Every quirk of files of trades, read by plain DuckDB, and what becomes of bad rows."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from ingestion.errors import BadFormat
+from ingestion.errors import BadFormat, TooManyBadRows
 from ingestion.lake.parse import _require_every_line, drop
 from ingestion.sources.files import ArchiveFile
 from tests.support.archive_files import agg_trades_csv, metrics_csv
@@ -206,18 +206,17 @@ def test_a_truncated_day_is_loaded_as_far_as_it_goes(parsed: Parse) -> None:
     assert (result.rows, result.quarantined) == (59, 1)
 
 
+MANY_TRADES = [line.split(",") for line in agg_trades_csv(TRADES, 800).splitlines()[1:]]
 REFUSED = {
-    "empty": ("", "empty"),
     "an empty line": ("\n", "empty"),
-    "header only": (TRADE_LINES[0] + "\n", "no rows"),
     "a missing column": (text([line.rpartition(",")[0] for line in TRADE_LINES]), "no column"),
     "a header without prices": (text(TRADE_LINES).replace("price", "cost", 1), "no column price"),
     "HTML": ("<!DOCTYPE html><html><body>Sign in</body></html>\n", "no column"),
     "another day": (agg_trades_csv(ArchiveFile("ETHUSDT", "aggTrades", None, date(2024, 11, 2))),
                     "100 of 100 rows"),
-    "too many bad rows": (
-        text([*TRADE_LINES[:80], *(line.replace(".", "x", 1) for line in TRADE_LINES[80:])]),
-        "21 of 100 rows",
+    "times rounded by a spreadsheet": (
+        text([",".join([*cells[:5], f"{float(cells[5]):.5E}", cells[6]]) for cells in MANY_TRADES]),
+        r"rounded: its 800 trades lie on 9 instant\(s\)",
     ),
 }  # fmt: skip
 
@@ -230,6 +229,42 @@ def test_what_cannot_be_trusted_is_refused_whole_and_leaves_nothing(
         parsed(TRADES, content)
     assert cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall() == []
     assert not list(tmp_path.glob("*.parquet"))
+
+
+def test_a_file_of_many_bad_rows_waits_for_a_person_who_may_take_the_good_ones(
+    cursor: duckdb.DuckDBPyConnection, parsed: Parse
+) -> None:
+    bad = text([*TRADE_LINES[:80], *(line.replace(".", "x", 1) for line in TRADE_LINES[80:])])
+    with pytest.raises(TooManyBadRows, match="21 of 100 rows"):
+        parsed(TRADES, bad)
+    assert cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall() == []
+    result = parsed(TRADES, bad, accept_bad=True)
+    assert (result.rows, result.quarantined) == (79, 21)
+
+
+@pytest.mark.parametrize("content", ["", TRADE_LINES[0] + "\n"], ids=["empty", "header only"])
+def test_a_day_without_trades_has_no_rows_and_a_note(parsed: Parse, content: str) -> None:
+    result = parsed(TRADES, content)
+    assert (result.rows, result.quarantined) == (0, 0)
+    assert "no trades" in result.note
+
+
+def test_a_trade_far_from_the_median_price_is_set_aside_and_a_crash_is_not(
+    cursor: duckdb.DuckDBPyConnection, parsed: Parse
+) -> None:
+    result = parsed(TRADES, with_cell(text(TRADE_LINES), 50, 1, "1e9"))
+    assert (result.rows, result.quarantined) == (99, 1)
+    assert "median" in bad_rows(cursor)[0][1]
+    crashed = [line.replace(",100.", ",1.", 1) for line in TRADE_LINES[60:]]
+    assert parsed(TRADES, text([*TRADE_LINES[:60], *crashed])).rows == 100
+
+
+def test_a_trade_from_the_future_is_set_aside(
+    cursor: duckdb.DuckDBPyConnection, parsed: Parse
+) -> None:
+    result = parsed(TRADES, text(TRADE_LINES), now=datetime(2024, 11, 1, 21, 59, tzinfo=UTC))
+    assert (result.rows, result.quarantined) == (92, 8)
+    assert "future" in bad_rows(cursor)[0][1]
 
 
 def test_a_fifth_of_bad_rows_is_still_accepted(parsed: Parse) -> None:

@@ -1,6 +1,6 @@
 """Open interest as the archive has it, read by plain DuckDB."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import duckdb
@@ -104,3 +104,16 @@ def test_labels_of_the_other_rule_fall_out_of_the_day(
     result = parsed(after, metrics_csv(after) + "2026-06-26 00:00:00,ETHUSDT,1,100,,,,\n")
     assert (result.rows, result.quarantined) == (288, 1)
     assert "outside" in bad_rows(cursor)[0][1]
+
+
+@pytest.mark.parametrize("day", [date(2026, 6, 12), date(2026, 7, 1)])
+def test_the_labels_of_a_file_decide_and_not_its_date(
+    cursor: duckdb.DuckDBPyConnection, parsed: Parse, day: date
+) -> None:
+    file = ArchiveFile("ETHUSDT", "metrics", None, day)
+    midnight = datetime.combine(day, datetime.min.time())
+    instants = [midnight + timedelta(minutes=5 * number) for number in range(1, 289)]
+    for shift in (timedelta(0), timedelta(minutes=5)):
+        lines = [f"{instant - shift},ETHUSDT,{1000 + instant.minute},5,,,," for instant in instants]
+        assert parsed(file, text([METRICS_TEXT.splitlines()[0], *lines])).quarantined == 0
+        assert instants_and_figures(cursor) == [(one, 1000.0 + one.minute) for one in instants]

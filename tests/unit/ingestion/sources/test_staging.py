@@ -1,3 +1,4 @@
+import gzip
 import random
 import struct
 import zipfile
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ingestion.errors import BadArchive
 from ingestion.sources.files import ArchiveFile
-from ingestion.sources.staging import unpack
+from ingestion.sources.staging import parse_checksum, unpack
 from tests.unit.ingestion.sources.conftest import CSV, zip_of
 
 FILE = ArchiveFile("ETHUSDT", "aggTrades", None, date(2024, 11, 1))
@@ -75,12 +76,59 @@ def test_the_one_csv_comes_out_and_the_zip_goes(staging, compression):
         (zip_of()[:-10], "no end record"),
         (b"PK\x03\x04", "no end record"),
         (b"", "no end record"),
+        (gzip.compress(CSV), "gzip file"),
     ],
 )
 def test_anything_but_one_csv_is_refused(staging, body, reason):
     with pytest.raises(BadArchive, match=reason):
         _unpack(staging, body)
     assert list(staging.iterdir()) == []
+
+
+@pytest.mark.parametrize("beside", [f"__MACOSX/._{NAME}", ".DS_Store", "__MACOSX/.DS_Store"])
+def test_what_macos_puts_beside_the_csv_is_left_out(staging, beside):
+    assert _unpack(staging, zip_of({NAME: CSV, beside: b"x"})).read_bytes() == CSV
+
+
+SHA256 = "6e98c2cb310974993afe0a8acd54d5dd701431a1c970be611c5cb412fb2e9008"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{SHA256}  a.zip\n",
+        f"{SHA256} *a.zip\r\n",
+        f"{SHA256.upper()}  a.zip",
+        f"{SHA256}  ./a.zip\n",
+        f"{SHA256}  /data/archive/a.zip\n",
+        f"{SHA256}  data\\a.zip\n",
+        f"{SHA256}\n",
+        f"{SHA256}\ta.zip\n",
+        f"\ufeff{SHA256}  a.zip\n",
+        f"SHA256 (a.zip) = {SHA256}\n",
+        f"{SHA256}  a.zip\n\n",
+        f"{SHA256}  a.zip   \n",
+    ],
+)
+def test_a_checksum_in_the_spelling_of_another_program_is_read(content):
+    assert parse_checksum(content.encode(), "a.zip", "the checksum") == SHA256
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello",
+        b"",
+        SHA256[:-1].encode(),
+        f"{SHA256}  b.zip".encode(),
+        f"{SHA256}  a.zip\n{SHA256}  b.zip\n".encode(),
+        f"SHA256 (b.zip) = {SHA256}".encode(),
+        b"\xff\xfe" + SHA256.encode("utf-16-le"),
+    ],
+)
+def test_what_is_no_checksum_of_the_file_is_refused(content):
+    with pytest.raises(BadArchive):
+        parse_checksum(content, "a.zip", "the checksum")
 
 
 def test_a_csv_of_exactly_the_cap_is_allowed(staging):

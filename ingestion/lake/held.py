@@ -1,0 +1,122 @@
+"""What the lake holds of a file's days, beside what the file brings of them.
+
+The archive publishes files again, some with fewer rows, and months that lack days. What is loaded
+is never removed for that without a person's word.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from ingestion.lake.schema import LEDGER, OPEN_INTEREST, MarketTable
+from ingestion.sources.files import ArchiveFile
+from ingestion.sources.formats import row_range
+
+RowsByDay = Mapping[date, int]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a file lacks: `kept_days` of a month of which it has no row, and `fewer`, the reason why
+    it must not replace what is there, or nothing."""
+
+    kept_days: tuple[date, ...] = ()
+    fewer: str = ""
+
+
+def rows_by_day(
+    cursor: duckdb.DuckDBPyConnection, table: MarketTable, rows_path: Path
+) -> RowsByDay:
+    """How much a parsed file holds of each day, as `compare` counts it."""
+    found = cursor.execute(
+        f"SELECT {_day(table)} AS day, {_amount(table)} FROM read_parquet($path) GROUP BY day",
+        {"path": str(rows_path)},
+    ).fetchall()
+    return dict(found)
+
+
+def compare(
+    cursor: duckdb.DuckDBPyConnection,
+    file: ArchiveFile,
+    table: MarketTable,
+    fresh: RowsByDay,
+    sha256: str,
+) -> Compared:
+    """Hold what a file brings against what the lake holds of its range.
+
+    A file that is loaded already is compared with nothing, and neither are days that were collected
+    live only: the archive knows best what there was on them.
+    """
+    held = _held(cursor, file, table)
+    if not held:
+        return Compared()
+    lines = _lines(cursor, file)
+    if any(line_sha256 == sha256 for _, _, line_sha256 in lines):
+        return Compared()
+    kept: list[date] = []
+    lacking: list[date] = []
+    for day, rows in sorted(held.items()):
+        brought = fresh.get(day, 0)
+        if not brought and file.period == "monthly":
+            kept.append(day)
+        elif brought < rows and _is_of_a_file(day, lines):
+            lacking.append(day)
+    if not lacking:
+        return Compared(tuple(kept))
+    there = sum(held[day] for day in lacking)
+    brought = sum(fresh.get(day, 0) for day in lacking)
+    days = f"on {lacking[0]}" if len(lacking) == 1 else f"on {len(lacking)} days from {lacking[0]}"
+    return Compared(
+        tuple(kept),
+        f"{file.name} has {brought:,} rows {days}, and the lake holds {there:,}: nothing was "
+        "replaced. Accept it in the job's page, or load it with --accept-fewer",
+    )
+
+
+def _held(cursor: duckdb.DuckDBPyConnection, file: ArchiveFile, table: MarketTable) -> RowsByDay:
+    start, until = (instant.replace(tzinfo=None) for instant in row_range(file))
+    found = cursor.execute(
+        f"SELECT {_day(table)} AS day, {_amount(table)} FROM {table.name} "
+        f"WHERE symbol = ? AND {table.time} >= ? AND {table.time} < ? GROUP BY day",
+        [file.symbol, start, until],
+    ).fetchall()
+    return dict(found)
+
+
+def _lines(
+    cursor: duckdb.DuckDBPyConnection, file: ArchiveFile
+) -> Sequence[tuple[datetime, datetime, str]]:
+    return cursor.execute(
+        f"SELECT range_start, range_end, sha256 FROM {LEDGER} WHERE symbol = ? AND dataset = ? "
+        "AND candle_interval = ? AND range_start < ? AND range_end > ?",
+        [
+            file.symbol,
+            file.dataset,
+            file.interval or "",
+            file.end_instant.replace(tzinfo=None),
+            file.start_instant.replace(tzinfo=None),
+        ],
+    ).fetchall()
+
+
+def _is_of_a_file(day: date, lines: Sequence[tuple[datetime, datetime, str]]) -> bool:
+    return any(sha256 and start.date() <= day < until.date() for start, until, sha256 in lines)
+
+
+def _shifted(table: MarketTable) -> str:
+    # Open interest at midnight counts to the day that it closes.
+    return f"({table.time} - INTERVAL 1 MICROSECOND)" if table is OPEN_INTEREST else table.time
+
+
+def _day(table: MarketTable) -> str:
+    return f"{_shifted(table)}::DATE"
+
+
+def _amount(table: MarketTable) -> str:
+    """Rows; of open interest the five minutes that have any, for collectors bring more figures."""
+    if table is OPEN_INTEREST:
+        return f"count(DISTINCT time_bucket(INTERVAL 5 MINUTE, {_shifted(table)}))"
+    return "count(*)"
