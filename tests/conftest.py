@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from ingestion.lake import LakeConfig, configure
-from tests.support.databases import keep_databases, reused_databases
 from tests.support.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
 PROJECT_APPS = ("ingestion", "heatmap", "validation")
@@ -171,12 +170,10 @@ def _new_lake(folder: Path) -> LakeConfig:
 @contextmanager
 def _configured(config: LakeConfig) -> Iterator[None]:
     configure(config)
-    with reused_databases():
-        try:
-            yield
-        finally:
-            keep_databases()
-            configure(_lake_of_session())
+    try:
+        yield
+    finally:
+        configure(_lake_of_session())
 
 
 @pytest.fixture
