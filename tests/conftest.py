@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from ingestion.lake import LakeConfig, configure
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(tempfile.mkdtemp(prefix="liqheat-"))
     config.stash[_folder] = folder
     os.environ.update(_environment(folder, config.getoption("--database")))
+    _trust_extensions()
     import django
 
     django.setup()
@@ -70,6 +72,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     nothing_to_do = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
     if nothing_to_do and session.config.getoption("--database") == "postgresql":
         session.exitstatus = pytest.ExitCode.OK
+
+
+def _trust_extensions() -> None:
+    """DuckDB does not check the signatures of its extensions in this process: that takes a quarter
+    of a second for each, four times for a fresh lake. Workers and commands in processes of their
+    own check them, as in production."""
+    connect = duckdb.connect
+
+    def connect_without_check(*arguments: Any, config: Any = None, **options: Any) -> Any:
+        config = {"allow_unsigned_extensions": "true"} | (config or {})
+        return connect(*arguments, config=config, **options)
+
+    duckdb.connect = connect_without_check
 
 
 def _environment(folder: Path, database: str) -> dict[str, str]:
