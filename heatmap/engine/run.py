@@ -17,7 +17,7 @@ from heatmap.engine.parameters import ModelParameters
 
 Plane = NDArray[np.float32]
 BLOCK_MS = 7 * 86_400_000
-SMALLEST_SHARE = 1e-9
+SMALLEST_SHARE = 1e-12
 """Cohorts that hold less of their side have no level any more."""
 
 

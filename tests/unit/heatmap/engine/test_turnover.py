@@ -111,6 +111,31 @@ def test_entries_spread_over_the_range_of_the_interval():
     assert heatmap.book.longs.quantity.tolist() == pytest.approx([0.15, 0.2, 0.3, 0.2, 0.15])
 
 
+def test_forgetting_small_cohorts_moves_no_cell_by_a_millionth(monkeypatch):
+    random = np.random.default_rng(5)
+    count = 40 * 288
+    close = 100_000 * np.exp(np.cumsum(random.normal(0, 0.002, count)))
+    opened = np.append(close[0], close[:-1])
+    high, low = np.maximum(opened, close) * 1.001, np.minimum(opened, close) * 0.999
+    rows = np.column_stack((opened, high, low, close)).tolist()
+    candles = candles_of(rows, volume=np.full(count, 800.0))
+    contracts = 80_000 + np.cumsum(random.normal(0, 100, count))
+    figures = OpenInterest(candles.end_time, contracts)
+    columns = candles.end_time[-1:]
+
+    def planes() -> np.ndarray:
+        heatmap = compute_heatmap(candles, figures, (ROUND_BRACKETS,), TURNOVER, columns, 100.0)
+        return np.concatenate([heatmap.long_density[0], heatmap.short_density[0]]), heatmap.book
+
+    forgotten, small = planes()
+    monkeypatch.setattr("heatmap.engine.run.SMALLEST_SHARE", 0.0)
+    kept, whole = planes()
+    assert len(small.longs.quantity) < 0.8 * len(whole.longs.quantity)
+    shown = kept > 1e-3 * kept.max()
+    np.testing.assert_allclose(forgotten[shown], kept[shown], rtol=1e-6)
+    np.testing.assert_allclose(forgotten, kept, atol=1e-6 * kept.max())
+
+
 def fingerprint(model) -> str:
     """Of every number that comes out for a long market whose input is exact in binary."""
     i = np.arange(3000)
