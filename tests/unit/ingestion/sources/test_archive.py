@@ -170,7 +170,6 @@ def test_html_instead_of_a_zip_is_named(server, source, file, staging):
     [
         b"<html>",
         b"",
-        b"0" * 64,
         b"0" * 63 + b"  ETHUSDT-aggTrades-2024-11-01.zip\n",
         b"0" * 64 + b"  BTCUSDT-aggTrades-2024-11-01.zip\n",
         b"0" * 64 + b"  ETHUSDT-aggTrades-2024-11-01.zip\nmore\n",

@@ -76,7 +76,7 @@ def test_the_range_is_half_open_and_utc(period, end):
         ("ETHUSDT", "../metrics", None, DAY),
         ("ETHUSDT", "aggTrades", "15m", DAY),
         ("ETHUSDT", "klines", None, DAY),
-        ("ETHUSDT", "klines", "1h", DAY),
+        ("ETHUSDT", "klines", "2h", DAY),
         ("ETHUSDT", "metrics", None, DAY, "monthly"),
         ("ETHUSDT", "klines", "1m", date(2024, 11, 2), "monthly"),
         ("ETHUSDT", "klines", "1m", DAY, "yearly"),

@@ -1,11 +1,14 @@
-"""What is done to one symbol leaves every other symbol as it is, to the byte."""
+"""Several symbols through everything: what is done to one leaves the others as they are."""
 
 import hashlib
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
+from heatmap.api import markets
 from ingestion import jobs, load, rollback
 from ingestion.lake import LakeConfig, free_disk, writer
 from ingestion.models import IngestionJob, Symbol
@@ -13,7 +16,7 @@ from ingestion.sources.files import plan_files
 from tests.support.archive_files import agg_trades_csv, put_csv
 from tests.support.lake_days import current_fingerprint, ledger_rows, parquet_files
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 FIRST, LAST = date(2024, 11, 1), date(2024, 11, 2)
 DATASETS = (("aggTrades", None), ("klines", "5m"), ("metrics", None))
@@ -47,6 +50,20 @@ def everything_of(name: str, config: LakeConfig) -> tuple:
     return current_fingerprint(name), lines, quarantine, digests
 
 
+def answers_of(name: str) -> list[tuple[int, bytes]]:
+    """What the API says of a symbol; for an answer that was computed twice, without the time."""
+    markets.forget()
+    client = Client()
+    paths = (
+        "/liquidations/heatmap-timeseries?time_window=24h&format=grid",
+        "/liquidations/map?",
+        "/prices/klines?interval=5m",
+        "/data/date-range?",
+    )
+    found = [client.get(f"{path}&symbol={name}") for path in paths]
+    return [(one.status_code, re.sub(rb'"computed_ms":[\d.]+', b"", one.content)) for one in found]
+
+
 def test_loading_reloading_and_rolling_back_one_symbol_touches_no_other(
     lake: LakeConfig, tmp_path: Path
 ) -> None:
@@ -58,7 +75,10 @@ def test_loading_reloading_and_rolling_back_one_symbol_touches_no_other(
                 put_csv(tmp_path, file, text if dataset == "aggTrades" else None)
         load.run_here(job_of(name, tmp_path), lambda job: None)
     others = ("BTCUSDT", "ETHUSDT_260626")
+    Symbol.objects.filter(name__in=names).update(enabled=True)
     before = [everything_of(name, lake) for name in others]
+    answered = [answers_of(name) for name in others]
+    assert all(status == 200 for one in answered for status, _ in one)
     assert all(rows and lines and bad and files for rows, lines, bad, files in before)
 
     load.run_here(job_of("ETHUSDT", tmp_path, reload=True), lambda job: None)
@@ -67,6 +87,8 @@ def test_loading_reloading_and_rolling_back_one_symbol_touches_no_other(
     removed = rollback.roll_back(Symbol.objects.get(name="ETHUSDT"))
     assert set(removed.rows) == {"aggtrades_history", "klines_5m_history", "open_interest_history"}
     assert [everything_of(name, lake) for name in others] == before
+    assert [answers_of(name) for name in others] == answered
+    assert all(status == 404 for status, _ in answers_of("ETHUSDT"))
     free_disk(writer(), 7)
     assert [everything_of(name, lake) for name in others] == before
     assert ledger_rows("ETHUSDT") == 0
