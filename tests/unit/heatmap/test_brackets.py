@@ -127,9 +127,9 @@ def test_bytes_that_are_no_text_are_refused():
 @pytest.mark.django_db
 def test_delivery_contracts_and_names_that_cannot_be_are_left_out_and_named():
     delivery = "TESTUSDT,1,0,50000,0.01,50,0\n"
-    remarks = imported(GOOD + delivery + "币USDT,1,0,50000,0.01,50,0\n")
+    remarks = imported(GOOD + delivery + "币-USDT,1,0,50000,0.01,50,0\n")
     assert len(remarks) == 2
-    assert "TESTUSDT: 2 tables" in remarks[0] and "币USDT: left out" in remarks[1]
+    assert "TESTUSDT: 2 tables" in remarks[0] and "币-USDT: left out" in remarks[1]
     assert brackets.brackets_of("TESTUSDT").tables[0].max_leverages[0] == 150
 
 
