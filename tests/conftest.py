@@ -246,7 +246,8 @@ def worker_environment() -> dict[str, str]:
     for name in env.names:
         if hasattr(settings, name):
             value = getattr(settings, name)
-            environment[name] = ",".join(value) if isinstance(value, list) else str(value)
+            text = ",".join(value) if isinstance(value, list) else str(value)
+            environment[name] = "" if value is None else text
     database = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
         environment["DATABASE_URL"] = f"sqlite:///{database}"

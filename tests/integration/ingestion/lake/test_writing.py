@@ -87,7 +87,7 @@ def test_a_reader_finishes_a_lake_whose_creator_was_killed(lake: LakeConfig) -> 
     lake.data_path.mkdir(parents=True)
     with write_lock(lake), duckdb.connect() as database:
         for name in ("ducklake", "sqlite_scanner" if lake.is_sqlite else "postgres_scanner"):
-            database.execute(f"LOAD '{_extension_file(name)}'")
+            database.execute(f"LOAD '{_extension_file(name, lake)}'")
         database.execute(_attach_statement(lake, read_only=False))
     assert count() == 0
     put(day())
