@@ -355,5 +355,5 @@ def spans_of(start_ms: int, end_ms: int) -> dict[str, list[tuple[int, int]]]:
 
 
 def message(symbol: str) -> str:
-    order = force_order(symbol, "SELL", 3000.0, 1.0, 1_764_000_000_000)
+    order = force_order(symbol, "SELL", 3000.0, 1.0, 1_000)
     return json.dumps({"e": "forceOrder", "o": order})

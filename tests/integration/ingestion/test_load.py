@@ -112,11 +112,11 @@ def test_a_changed_file_replaces_its_day_only(
     for file in files:
         put_csv(tmp_path, file)
     run(folder_job(symbol, tmp_path, "aggTrades"))
-    put_csv(tmp_path, files[1], agg_trades_csv(files[1], rows=7))
+    put_csv(tmp_path, files[1], agg_trades_csv(files[1], rows=107))
     job = run(folder_job(symbol, tmp_path, "aggTrades"))
     states = [chunk.state for chunk in job.chunks.all()]
     assert states == [ChunkState.UNCHANGED, ChunkState.LOADED, ChunkState.UNCHANGED]
-    assert len(trades()) == 100 + 7 + 100
+    assert len(trades()) == 100 + 107 + 100
 
 
 def test_a_missing_file_fails_the_job_and_the_others_load(
