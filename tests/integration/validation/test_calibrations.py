@@ -46,7 +46,7 @@ def test_taking_the_newest_out_of_use_brings_back_the_one_before(client: Any) ->
     data = {"action": "take_out_of_use", "_selected_action": [newest.pk]}
     assert client.post(reverse(CHANGELIST), data).status_code == 302
     assert calibration_of("ETHUSDT") == before
-    event = SymbolEvent.objects.get()
+    event = SymbolEvent.objects.get(act="calibrated")
     assert (event.act, event.symbol, event.by.username) == ("calibrated", "ETHUSDT", "admin")
     data = {"action": "use_again", "_selected_action": [newest.pk]}
     assert client.post(reverse(CHANGELIST), data).status_code == 302
