@@ -224,7 +224,8 @@ def test_real_events_have_figures_from_real_candles(lake, db, real_data, tmp_pat
     arguments = ("--events", str(events), "--output", str(tmp_path))
     with pytest.raises(CommandError, match="no open interest is loaded"):
         backtest(*arguments, symbol="BTCUSDT")
-    output = backtest(*arguments, "--entries", "traded-volume", symbol="BTCUSDT")
+    old_rule = ("--entries", "traded-volume", "--model", "net-open-interest")
+    output = backtest(*arguments, *old_rule, symbol="BTCUSDT")
     assert "BTCUSDT: 468 liquidations" in output
     assert "468 do not say their side" in output
     assert "density percentile just before: mean 0.66" in output
