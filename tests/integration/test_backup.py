@@ -19,7 +19,7 @@ from liqheat_project.backup import BackupError, Places, back_up, restore
 from tests.integration.test_upgrade import MIDNIGHT, old  # noqa: F401 - a fixture
 from tests.support.services import CHECKOUT, wait_until
 
-NOW = datetime(2024, 11, 1, 1)
+NOW = datetime(2024, 11, 2)
 
 
 def places_in(folder: Path) -> Places:
