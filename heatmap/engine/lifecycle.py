@@ -22,7 +22,7 @@ from heatmap.engine.market import BoolArray, FloatArray, IntArray
 TOUCH_TOLERANCE = 1e-12
 EDGE_TOLERANCE = 1e-9
 SMALLEST_SCALE = 1e-100
-# Turnover leaves this share of a side open at the least, whatever was traded since the last figure.
+# Turnover closes at most this share of a side, whatever was traded since the last figure.
 LARGEST_TURNOVER = 0.98
 
 # Calls of compiled functions copy the description of every array; the smallest ones are inlined.
