@@ -183,7 +183,19 @@ class Cohorts(serializers.Serializer):
     short = Cohort(many=True)
 
 
+class EntriesOfSides(serializers.Serializer):
+    long = serializers.IntegerField()
+    short = serializers.IntegerField()
+
+
+class NotionalOfSides(serializers.Serializer):
+    long = serializers.FloatField(help_text="USDT")
+    short = serializers.FloatField(help_text="USDT")
+
+
 class ExplanationMeta(Coverage):
+    entries = EntriesOfSides(help_text="how many there are; the 200 largest a side are listed")
+    notional = NotionalOfSides(help_text="of all entries in the bucket, listed or not")
     symbol = serializers.CharField()
     model = Model()
     brackets = BracketsUsed()

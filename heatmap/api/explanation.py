@@ -12,7 +12,7 @@ from heatmap.build import HeatmapRequest
 from heatmap.engine import Explanation
 from heatmap.history import History
 
-MOST_COHORTS = 200
+MOST_ENTRIES = 200
 
 
 def explain_body(
@@ -23,12 +23,17 @@ def explain_body(
     brackets: Brackets,
     found: tuple[Explanation, Explanation, float] | None,
 ) -> bytes:
-    """`{meta, data: {long: [...], short: [...]}}`, the largest first, at most MOST_COHORTS each."""
+    """`{meta, data: {long: [...], short: [...]}}`, the largest first, at most MOST_ENTRIES each.
+
+    `meta.entries` and `meta.notional` count all of them, listed or not.
+    """
     meta = {
         "symbol": history.symbol,
         "time": iso(instant) if instant else None,
         "price": None,
         "price_bin_size": None,
+        "entries": {"long": 0, "short": 0},
+        "notional": {"long": 0.0, "short": 0.0},
         **model_meta(request, history, brackets, instant, instant),
         **coverage_meta(history),
     }
@@ -38,12 +43,17 @@ def explain_body(
         meta |= {
             "price": round(math.floor(price / bin_size + 1e-9) * bin_size, 10),
             "price_bin_size": bin_size,
+            "entries": {"long": len(long.notional), "short": len(short.notional)},
+            "notional": {
+                "long": round(float(long.notional.sum()), CENTS),
+                "short": round(float(short.notional.sum()), CENTS),
+            },
         }
-        data = {"long": _cohorts(long), "short": _cohorts(short)}
+        data = {"long": _entries(long), "short": _entries(short)}
     return orjson.dumps({"meta": meta, "data": data})
 
 
-def _cohorts(explanation: Explanation) -> list[dict[str, Any]]:
+def _entries(explanation: Explanation) -> list[dict[str, Any]]:
     columns = (
         explanation.entry_time,
         explanation.entry_price,
@@ -71,5 +81,5 @@ def _cohorts(explanation: Explanation) -> list[dict[str, Any]]:
             contracts,
             notional,
             share,
-        ) in zip(*(column[:MOST_COHORTS].tolist() for column in columns), strict=True)
+        ) in zip(*(column[:MOST_ENTRIES].tolist() for column in columns), strict=True)
     ]

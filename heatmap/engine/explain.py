@@ -12,10 +12,12 @@ from heatmap.engine.market import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Explanation:
-    """The cohorts of one side in one price bin, the largest first, one element per cohort.
+    """The entries of one side in one price bin, the largest first: one element for each time of
+    entry and leverage.
 
     `entry_time` int64 ms UTC (end of the candle that opened it), prices and `notional` in USDT,
-    `contracts` still open, `share` of the cell (sums to 1).
+    `contracts` still open, `share` of the cell (sums to 1). An entry that is spread over several
+    prices of the bin has their mean, weighted with its contracts.
     """
 
     entry_time: IntArray
@@ -33,17 +35,33 @@ def explain(book: Book, side: int, price: float, bin_size: float) -> Explanation
     For a cell of an earlier column compute the heatmap of that one column and ask its book.
     """
     cohorts = book.longs if side == LONG else book.shorts
-    inside = bin_index(cohorts.liquidation_price, bin_size) == bin_index(price, bin_size)
-    order = np.flatnonzero(inside)
-    order = order[np.argsort(-cohorts.notional[order], kind="stable")]
-    notional, contracts = cohorts.notional[order], cohorts.quantity[order]
+    inside = np.flatnonzero(
+        bin_index(cohorts.liquidation_price, bin_size) == bin_index(price, bin_size)
+    )
+    times, leverages = cohorts.entry_time[inside], cohorts.leverage[inside]
+    order = np.lexsort((leverages, times))
+    first = np.flatnonzero(
+        np.diff(times[order], prepend=times[order[:1]] - 1).astype(bool)
+        | np.diff(leverages[order], prepend=0.0).astype(bool)
+    )
+    inside = inside[order]
+
+    def summed(values: FloatArray) -> FloatArray:
+        return np.add.reduceat(values, first) if len(first) else values
+
+    quantity = cohorts.quantity[inside]
+    contracts, notional = summed(quantity), summed(cohorts.notional[inside])
+    held = np.where(contracts > 0, contracts, 1)
+    entry_price = summed(quantity * cohorts.entry_price[inside]) / held
+    liquidation_price = summed(quantity * cohorts.liquidation_price[inside]) / held
     weight = notional if notional.any() else contracts  # at a price of 0 all are worth nothing
+    largest = np.argsort(-notional, kind="stable")
     return Explanation(
-        entry_time=cohorts.entry_time[order],
-        entry_price=cohorts.entry_price[order],
-        leverage=cohorts.leverage[order],
-        liquidation_price=cohorts.liquidation_price[order],
-        contracts=contracts,
-        notional=notional,
-        share=weight / weight.sum() if len(order) else weight,
+        entry_time=times[order][first][largest],
+        entry_price=entry_price[largest],
+        leverage=leverages[order][first][largest],
+        liquidation_price=liquidation_price[largest],
+        contracts=contracts[largest],
+        notional=notional[largest],
+        share=(weight / weight.sum() if len(weight) else weight)[largest],
     )

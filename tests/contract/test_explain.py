@@ -28,11 +28,23 @@ def test_the_entries_sum_to_the_cell(api):
     assert answer["meta"]["time"] == "2024-11-03T12:00:00Z"
     assert sum(one["notional"] for one in longs) == pytest.approx(level["long_density"], rel=1e-4)
     assert sum(one["share"] for one in longs) == pytest.approx(1, abs=1e-4)
+    assert len({(one["entry_time"], one["leverage"]) for one in longs}) == len(longs)
     assert longs == sorted(longs, key=lambda one: -one["notional"])
     for one in longs:
         assert level["price"] <= one["liquidation_price"] < level["price"] + 5
         assert one["entry_price"] > one["liquidation_price"]
         assert one["entry_time"] <= "2024-11-03T12:00:00Z"
+
+
+def test_more_entries_than_are_listed_are_counted(api):
+    answer = api(PATH, **(CELL | {"price_bin_size": 100}), price=3120).json()
+    entries, listed = answer["meta"]["entries"]["long"], answer["data"]["long"]
+    assert entries > len(listed) == 200
+    shares = sum(one["share"] for one in listed)
+    assert shares < 1
+    assert sum(one["notional"] for one in listed) == pytest.approx(
+        shares * answer["meta"]["notional"]["long"], rel=1e-3
+    )
 
 
 def test_a_bucket_with_nothing_in_it_is_empty(api):

@@ -159,6 +159,8 @@ def pooled(url: str, mode: str) -> Iterator[str]:
         f"auth_type = plain\nauth_file = {folder}/users\npool_mode = {mode}\n"
         "ignore_startup_parameters = options\n"
     )
+    for name in ("users", "ini"):
+        (folder / name).chmod(0o644)  # the program's own umask allows nobody else
     user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
     process = spawn([program, str(folder / "ini")], folder / "log", user=user)
     address = server._replace(netloc=f"postgres:{server.password}@127.0.0.1:{port}").geturl()

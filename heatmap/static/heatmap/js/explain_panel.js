@@ -47,22 +47,21 @@ export class ExplainPanel {
   }
 }
 
-/** The tables of longs and shorts in `{meta, data: {long: [cohort], short: [cohort]}}`. */
-function sections({ data }, grid, side) {
+/** The tables of longs and shorts in `{meta: {entries, notional}, data: {long: [cohort], short: [cohort]}}`. */
+function sections({ meta, data }, grid, side) {
   const sides = [
     ["Longs", "long"],
     ["Shorts", "short"],
   ].filter(([, kind]) => data[kind].length && (side === "both" || side === kind));
   if (!sides.length) return [paragraph("Nothing would be liquidated here.")];
-  return sides.flatMap(([name, kind]) => section(name, kind, data[kind], grid));
+  return sides.flatMap(([name, kind]) => section(name, kind, meta, data[kind], grid));
 }
 
-function section(name, kind, cohorts, grid) {
-  const total = cohorts.reduce((sum, { notional }) => sum + notional, 0);
+function section(name, kind, { entries, notional }, cohorts, grid) {
   const table = document.createElement("table");
   table.className = "plain";
   const caption = table.createCaption();
-  caption.textContent = `${name}: ${usd(total)} USD`;
+  caption.textContent = `${name}: ${usd(notional[kind])} USD`;
   caption.className = kind;
   const head = table.createTHead().insertRow();
   for (const title of ["Entry, UTC", "Entry price", "Leverage", "USD", "Share"]) {
@@ -73,7 +72,7 @@ function section(name, kind, cohorts, grid) {
   }
   const body = table.createTBody();
   for (const cohort of cohorts.slice(0, MOST)) addCohort(body, cohort, grid);
-  const rest = cohorts.length - MOST;
+  const rest = entries[kind] - MOST;
   return rest > 0 ? [table, paragraph(`and ${rest} smaller ones`)] : [table];
 }
 

@@ -14,7 +14,7 @@ from tests.support.lake_days import count, ledger_rows, run_in_processes
 pytestmark = pytest.mark.postgresql
 
 MIDNIGHT = 1_795_651_200_000  # 2026-11-26
-NOW = datetime(2026, 11, 26, 1, tzinfo=UTC)
+NOW = datetime(2026, 11, 30, tzinfo=UTC)  # after every candle below
 
 
 def candle(number, symbol="ETHUSDT", price=100.0):
