@@ -37,13 +37,22 @@ class Launcher:
             **self._variables,
         }
 
-    def start(self) -> None:
-        command = [sys.executable, "manage.py", "up"]
+    def start(self, *command: str) -> None:
+        command = command or (sys.executable, "manage.py", "up")
         self.process = spawn(command, self.output_file, self.environment, CHECKOUT)
 
     def start_and_wait(self) -> None:
         self.start()
-        wait_until(self._is_ready, READY_SECONDS, "the launcher to be ready")
+        self.wait_for("Ctrl-C stops everything")
+
+    def wait_for(self, words: str) -> None:
+        """Waits until it has said so."""
+
+        def said() -> bool:
+            assert self.process.poll() is None, self.output
+            return words in self.output
+
+        wait_until(said, READY_SECONDS, f"the launcher to say {words!r}")
 
     @property
     def output(self) -> str:
@@ -71,10 +80,6 @@ class Launcher:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-
-    def _is_ready(self) -> bool:
-        assert self.process.poll() is None, self.output
-        return "Ctrl-C stops everything" in self.output
 
 
 def _command(process: psutil.Process) -> str:
