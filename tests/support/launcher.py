@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -76,9 +77,9 @@ class Launcher:
         return next(child for child in children if word in _command(child))
 
     def kill(self) -> None:
-        """End it, if it still runs; the kernel ends its programs with it."""
+        """End it, if it still runs, and the `make` above it; the kernel ends its programs with it."""
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 
