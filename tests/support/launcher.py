@@ -77,7 +77,7 @@ class Launcher:
         return next(child for child in children if word in _command(child))
 
     def kill(self) -> None:
-        """End it, if it still runs, and the `make` above it; the kernel ends its programs with it."""
+        """End it and the `make` above it, if they run; the kernel ends its programs with it."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
