@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+    _hold_still()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -89,6 +90,14 @@ def _trust_extensions() -> None:
         return connect(*arguments, config=config, **options)
 
     duckdb.connect = connect_without_check
+
+
+def _hold_still() -> None:
+    """A load in this process gives no sign of life: its thread would wait in vain for the database
+    that the test's own transaction has locked, whenever the load takes longer than a second."""
+    from ingestion import lease
+
+    lease.HEARTBEAT_SECONDS = 3600.0
 
 
 def _environment(folder: Path, database: str) -> dict[str, str]:
@@ -173,8 +182,8 @@ def no_lake(tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
 
 
 @contextmanager
-def fresh_lake(folder: Path, template: LakeConfig) -> Iterator[LakeConfig]:
-    """The same for several tests, until the block ends."""
+def copied_lake(folder: Path, template: LakeConfig) -> Iterator[LakeConfig]:
+    """A copy of a lake, until the block ends. Nobody may have the template open."""
     from django.test import override_settings
 
     config = _new_lake(folder, template)
@@ -186,7 +195,7 @@ def fresh_lake(folder: Path, template: LakeConfig) -> Iterator[LakeConfig]:
 
 
 def _new_lake(folder: Path, template: LakeConfig | None = None) -> LakeConfig:
-    """A lake of its own in `folder`: a copy of `template`, or nothing that stands yet."""
+    """A lake of its own in `folder`: a copy of `template`, rows and all, or nothing that stands."""
     config = LakeConfig(
         f"sqlite:///{folder}/lake/catalog.sqlite",
         folder / "lake" / "data",
@@ -203,7 +212,7 @@ def _new_lake(folder: Path, template: LakeConfig | None = None) -> LakeConfig:
         config.catalog_path.parent.mkdir(parents=True)
         shutil.copy(template.catalog_path, config.catalog_path)
     if template:
-        config.data_path.mkdir(parents=True)
+        shutil.copytree(template.data_path, config.data_path)
         _move(config)
     return config
 
