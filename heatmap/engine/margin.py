@@ -110,6 +110,27 @@ def liquidation_price(
     return np.asarray(prices).reshape(shape)
 
 
+def liquidation_terms(
+    leverage: FloatArray, side: int, notional: float, brackets: Sequence[BracketTable]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What `liquidation_price` makes of positions of `notional` USDT at entry, at any entry price.
+
+    `leverage` [N, J]: J leverages for each of the N `brackets`. Gives free, cum and kept [N, J]:
+
+        liquidation price = (EP free - cum / Q) / kept,    Q = notional / EP
+
+    The bracket is the same at every entry price, because the notional at the liquidation price is.
+    """
+    free = 1.0 - side / leverage
+    cum, kept = np.empty_like(free), np.empty_like(free)
+    for row, table in enumerate(brackets):
+        at_price = liquidation_price(1.0, leverage[row], side, notional, table) * notional
+        bracket = np.maximum(np.searchsorted(table.floors, at_price, side="left") - 1, 0)
+        cum[row] = side * table.cums[bracket]
+        kept[row] = 1.0 - side * table.maintenance_margin_rates[bracket]
+    return free, cum, kept
+
+
 @njit(cache=True, nogil=True)
 def _liquidation_prices(entries, leverages, sides, quantities, floors, rates, cums):
     prices = np.empty(len(entries))
@@ -122,7 +143,7 @@ def _liquidation_prices(entries, leverages, sides, quantities, floors, rates, cu
 
 @njit(cache=True, nogil=True)
 def liquidation_price_of(entry, leverage, side, quantity, floors, rates, cums):
-    """`liquidation_price` of one position, for compiled code; infinite floors fill up a table."""
+    """`liquidation_price` of one position, for compiled code."""
     margin_free = entry * (1.0 - side / leverage)
     bracket = _bracket_of(entry * quantity, floors)
     price = 0.0
