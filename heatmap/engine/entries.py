@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from heatmap.engine.book import NEVER, PENDING, PENDING_SUMS, Book
+from heatmap.engine.kernel import kernel
 from heatmap.engine.margin import BracketTable, brackets_in_force
 from heatmap.engine.market import (
     LONGEST_SPACING,
@@ -132,7 +132,7 @@ def find_changes(candles: Candles, figures: Figures, book: Book) -> tuple[Change
     pending = book.pending.copy()
     count = int(np.isfinite(figures.closing).sum())
     candle, start = np.empty(count, np.int64), np.empty(count, np.int64)
-    seen = np.empty((count, len(PENDING)))
+    seen = np.empty((len(PENDING), count))
     since = _sum_between_figures(
         sums,
         extremes,
@@ -144,7 +144,7 @@ def find_changes(candles: Candles, figures: Figures, book: Book) -> tuple[Change
         start,
         seen,
     )
-    changes = _changes_of(dict(zip(PENDING, seen.T, strict=True)), candle, start)
+    changes = _changes_of(dict(zip(PENDING, seen, strict=True)), candle, start)
     closing = figures.closing[candle]
     return changes._replace(time=candles.end_time[candle], open_interest=closing), since, pending
 
@@ -192,7 +192,7 @@ def _summands(candles: Candles, figures: Figures, book: Book) -> FloatArray:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_between_figures(sums, extremes, figures, end_time, pending, since, candle, start, seen):
     change = 0
     for i in range(len(sums)):
@@ -207,7 +207,7 @@ def _sum_between_figures(sums, extremes, figures, end_time, pending, since, cand
         if np.isnan(figures.closing[i]):
             continue
         candle[change], start[change] = i, since
-        seen[change] = pending
+        seen[:, change] = pending
         since = end_time[i]
         pending[:] = 0.0
         change += 1

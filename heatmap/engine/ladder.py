@@ -6,12 +6,9 @@ the price inside one price bin. It knows what its cohorts hold together, so that
 them when a price sweeps the whole place.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from heatmap.engine.kernel import kernel
-from heatmap.engine.market import FloatArray
 
 # Levels closer than this (in bins) to an edge of a bin lie on it: see TOUCH_TOLERANCE.
 EDGE_TOLERANCE = 1e-9
@@ -34,18 +31,11 @@ PLACE = np.dtype(
 )
 """A place: how many open cohorts it has, the first and the newest of them, its bin, and what they
 hold: contracts and USDT, / scale. All but `count` mean nothing where there are none."""
+Ladder = np.ndarray
+"""All places, by number."""
 
 
-class Bins(NamedTuple):
-    """Price bins from `first` on (in bin sizes), on the side +1 (longs) or -1, in USDT / scale."""
-
-    size: float
-    first: int
-    side: int
-    density: FloatArray
-
-
-def empty_ladder(bin_count: int) -> np.ndarray:
+def empty_ladder(bin_count: int) -> Ladder:
     """All places, without a cohort.
 
     The steps are the same for every market and time, so that nothing depends on later prices.

@@ -15,7 +15,7 @@ import numpy as np
 
 from heatmap.engine.kernel import kernel
 from heatmap.engine.ladder import bin_of, place_of
-from heatmap.engine.market import BoolArray, FloatArray, IntArray
+from heatmap.engine.market import FloatArray, IntArray
 
 # Prices closer than this (relative) touch: decimal prices are not exact in binary, and a touch must
 # not depend on the last bit.
@@ -40,26 +40,33 @@ class Path(NamedTuple):
     ordered: bool
 
 
+CHANGE = np.dtype(
+    [
+        ("open_interest", np.float64),
+        ("turnover", np.float64),
+        ("first_entry", np.int64),
+        ("last_entry", np.int64),
+        ("table", np.int32),
+        ("placed", np.int32),
+    ]
+)
+"""A change: open interest, contracts that turn over, its entries [first, last), its bracket table,
+and whether its openings are placed."""
+ENTRY = np.dtype([("price", np.float64), ("share", np.float64)])
+
+
 class Openings(NamedTuple):
     """What opens at E changes, in M entries, at J leverages, on one side.
 
-    Per change: open interest, contracts that turn over, whether openings are placed, the offsets
-    of its entries, weights [E, J], and its bracket table. Per entry: price and share. Per table
-    and leverage, [N, J]: the terms of `margin.liquidation_terms` for positions of `notional` USDT.
+    `changes` [E] of CHANGE, their weights [E, J], `entries` [M] of ENTRY, and `terms` [N, J] of
+    `margin.liquidation_terms` by bracket table, for positions of `notional` USDT.
     """
 
-    open_interest: FloatArray
-    turnover: FloatArray
-    placed: BoolArray
-    offsets: IntArray
+    changes: np.ndarray
     weight: FloatArray
-    table: IntArray
-    entry_price: FloatArray
-    share: FloatArray
+    entries: np.ndarray
     notional: float
-    free: FloatArray
-    cum: FloatArray
-    kept: FloatArray
+    terms: np.ndarray
 
 
 COHORT = np.dtype(
@@ -75,6 +82,16 @@ COHORT = np.dtype(
 entry * leverages + leverage, or -1 - number for a cohort of the book before; its place on the
 ladder, and the next older cohort there. One that was swept with its whole place keeps its amount
 until `mark_swept`."""
+Cohorts = np.ndarray  # The name, as that of Ladder, is in numba's caches of older versions.
+
+
+class Bins(NamedTuple):
+    """Price bins from `first` on (in bin sizes), on the side +1 (longs) or -1, in USDT / scale."""
+
+    size: float
+    first: int
+    side: int
+    density: FloatArray
 
 
 class Columns(NamedTuple):
@@ -105,7 +122,7 @@ def run_side(path, openings, cohorts, ladder, bins, columns, amounts, counts, st
             _consume(path.trigger[candle], path.ordered, cohorts, ladder, bins, amounts, counts)
         change = path.change[candle]
         if change >= 0:
-            figure = openings.open_interest[change]
+            figure = openings.changes[change].open_interest
             _book(figure, change, openings, cohorts, ladder, bins, amounts, counts)
         if columns.last_candle[counts[COLUMN]] == candle:
             _write_columns(candle, ladder, bins, columns, amounts, counts)
@@ -114,8 +131,10 @@ def run_side(path, openings, cohorts, ladder, bins, columns, amounts, counts, st
 @kernel
 def place_all(cohorts, ladder, bins, amounts, counts):
     """Put every cohort on its place of an empty ladder and into its bin."""
+    counts[OPEN] = counts[COHORTS]
     for cohort in range(counts[COHORTS]):
-        _place(cohort, cohorts, ladder, bins, amounts, counts)
+        _place(cohort, cohorts, ladder, bins)
+        amounts[HIGHEST] = max(amounts[HIGHEST], cohorts[cohort].key)
 
 
 @kernel
@@ -138,7 +157,7 @@ def forget_small(share, cohorts, ladder, bins, amounts, counts):
     scale, least = amounts[SCALE], share * amounts[TOTAL]
     amounts[UNPLACED] *= scale
     amounts[SCALE], amounts[HIGHEST] = 1.0, -np.inf
-    counts[OPEN], kept = 0, 0
+    kept = 0
     bins.density[:] = 0.0
     for cohort in range(counts[COHORTS]):
         ladder[cohorts[cohort].place].count = 0
@@ -149,9 +168,10 @@ def forget_small(share, cohorts, ladder, bins, amounts, counts):
             cohorts[kept] = cohorts[cohort]
             cohorts[kept].amount = amount
             kept += 1
-    counts[COHORTS] = kept
+            amounts[HIGHEST] = max(amounts[HIGHEST], cohorts[cohort].key)
+    counts[COHORTS] = counts[OPEN] = kept
     for cohort in range(kept):
-        _link(cohort, cohorts, ladder, bins, amounts, counts)
+        _link(cohort, cohorts, ladder, bins)
 
 
 @kernel
@@ -234,11 +254,12 @@ def _book(open_interest, change, openings, cohorts, ladder, bins, amounts, count
 
     What turns over closes pro rata and opens again at this figure's entries.
     """
-    placed = change >= 0 and openings.placed[change]
+    placed = change >= 0 and openings.changes[change].placed
     opened = open_interest - amounts[TOTAL]
-    if placed and openings.turnover[change] > 0.0 and amounts[TOTAL] > 0.0:
+    turnover = openings.changes[change].turnover if placed else 0.0
+    if turnover > 0.0 and amounts[TOTAL] > 0.0:
         net_closed = max(-opened, 0.0)
-        closed = min(LARGEST_TURNOVER * amounts[TOTAL], openings.turnover[change] + net_closed)
+        closed = min(LARGEST_TURNOVER * amounts[TOTAL], turnover + net_closed)
         remaining = min(amounts[TOTAL] - closed, open_interest)
         _close(remaining / amounts[TOTAL], cohorts, ladder, bins, amounts, counts)
         opened = open_interest - remaining
@@ -274,36 +295,39 @@ def _renormalise(cohorts, ladder, bins, amounts, counts):
 
 @kernel
 def _open(opened, change, openings, cohorts, ladder, bins, amounts, counts):
-    table, leverages = openings.table[change], openings.weight.shape[1]
-    created, cohort = amounts[CREATED], counts[COHORTS]
-    for entry in range(openings.offsets[change], openings.offsets[change + 1]):
-        price, share = openings.entry_price[entry], openings.share[entry]
+    row, leverages = openings.changes[change], openings.weight.shape[1]
+    created, highest, cohort = amounts[CREATED], amounts[HIGHEST], counts[COHORTS]
+    for entry in range(row.first_entry, row.last_entry):
+        price, share = openings.entries[entry].price, openings.entries[entry].share
         quantity = openings.notional / price
         for number in range(leverages):
             contracts = opened * (openings.weight[change, number] * share)
             if contracts > 0:
                 created += contracts * price
-                at_entry = price * openings.free[table, number]
-                level = at_entry - openings.cum[table, number] / quantity
-                cohorts[cohort].key = bins.side * (level / openings.kept[table, number])
+                terms = openings.terms[row.table, number]
+                level = (price * terms.free - terms.cum / quantity) / terms.kept
+                cohorts[cohort].key = bins.side * level
                 cohorts[cohort].amount = contracts / amounts[SCALE]
                 cohorts[cohort].origin = entry * leverages + number
-                _place(cohort, cohorts, ladder, bins, amounts, counts)
+                _place(cohort, cohorts, ladder, bins)
+                highest = max(highest, cohorts[cohort].key)
                 cohort += 1
-    amounts[CREATED], counts[COHORTS] = created, cohort
+    counts[OPEN] += cohort - counts[COHORTS]
+    counts[COHORTS] = cohort
+    amounts[CREATED], amounts[HIGHEST] = created, highest
 
 
 @kernel
-def _place(cohort, cohorts, ladder, bins, amounts, counts):
+def _place(cohort, cohorts, ladder, bins):
     price = cohorts[cohort].key * bins.side
     bin_ = bin_of(price, bins)
     place = place_of(price, bin_, bins)
     cohorts[cohort].place, ladder[place].bin = place, bin_
-    _link(cohort, cohorts, ladder, bins, amounts, counts)
+    _link(cohort, cohorts, ladder, bins)
 
 
 @kernel
-def _link(cohort, cohorts, ladder, bins, amounts, counts):
+def _link(cohort, cohorts, ladder, bins):
     """Add a cohort to its place and to its bin."""
     key, amount, place = cohorts[cohort].key, cohorts[cohort].amount, cohorts[cohort].place
     value = amount * (key * bins.side)
@@ -316,8 +340,6 @@ def _link(cohort, cohorts, ladder, bins, amounts, counts):
         ladder[place].value += value
     ladder[place].newest = cohort
     ladder[place].count += 1
-    counts[OPEN] += 1
-    amounts[HIGHEST] = max(amounts[HIGHEST], key)
     if 0 <= ladder[place].bin < len(bins.density):
         bins.density[ladder[place].bin] += value
 

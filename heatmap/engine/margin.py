@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatmap.engine.market import FloatArray, IntArray
 
 LONG, SHORT = 1, -1
+TERMS = np.dtype([("free", np.float64), ("cum", np.float64), ("kept", np.float64)])
 
 
 @dataclass(frozen=True)
@@ -112,23 +113,23 @@ def liquidation_price(
 
 def liquidation_terms(
     leverage: FloatArray, side: int, notional: float, brackets: Sequence[BracketTable]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> NDArray:
     """What `liquidation_price` makes of positions of `notional` USDT at entry, at any entry price.
 
-    `leverage` [N, J]: J leverages for each of the N `brackets`. Gives free, cum and kept [N, J]:
+    `leverage` [N, J]: J leverages for each of the N `brackets`. Gives [N, J] of TERMS:
 
         liquidation price = (EP free - cum / Q) / kept,    Q = notional / EP
 
     The bracket is the same at every entry price, because the notional at the liquidation price is.
     """
-    free = 1.0 - side / leverage
-    cum, kept = np.empty_like(free), np.empty_like(free)
+    terms = np.empty(leverage.shape, TERMS)
+    terms["free"] = 1.0 - side / leverage
     for row, table in enumerate(brackets):
         at_price = liquidation_price(1.0, leverage[row], side, notional, table) * notional
         bracket = np.maximum(np.searchsorted(table.floors, at_price, side="left") - 1, 0)
-        cum[row] = side * table.cums[bracket]
-        kept[row] = 1.0 - side * table.maintenance_margin_rates[bracket]
-    return free, cum, kept
+        terms["cum"][row] = side * table.cums[bracket]
+        terms["kept"][row] = 1.0 - side * table.maintenance_margin_rates[bracket]
+    return terms
 
 
 @njit(cache=True, nogil=True)

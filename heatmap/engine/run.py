@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heatmap.engine import entries, lifecycle
 from heatmap.engine.book import Book, BookSide
-from heatmap.engine.ladder import Bins, empty_ladder
+from heatmap.engine.ladder import empty_ladder
 from heatmap.engine.lifecycle import TOUCH_TOLERANCE
 from heatmap.engine.margin import LONG, BracketTable, liquidation_terms
 from heatmap.engine.market import Candles, FloatArray, IntArray, OpenInterest, TradedPrices
@@ -18,7 +18,7 @@ from heatmap.engine.parameters import ModelParameters
 Plane = NDArray[np.float32]
 NO_CANDLE = -2
 """Ends the list of the columns' last candles; -1 is that of a column before the first."""
-BLOCK_MS = 7 * 86_400_000
+BLOCK_MS = 14 * 86_400_000
 SMALLEST_SHARE = 1e-12
 """Cohorts that hold less of their side have no level any more."""
 
@@ -68,28 +68,44 @@ class Run:
         self.parameters, self.brackets = parameters, brackets
         self.entries = entries.entries_of(self.changes, parameters, trades)
         self.mix = entries.leverage_mix(self.changes, brackets, parameters)
+        self.change_rows, self.entry_rows = self._change_rows(), self._entry_rows()
         self.begins_a_block, self.blocks = self._blocks()
         self.change_of = np.full(len(candles.open_time), -1)
         self.change_of[self.changes.candle] = np.arange(len(self.changes.candle))
+
+    def _change_rows(self) -> NDArray:
+        changes, entries = self.changes, self.entries
+        turnover = self.parameters.turnover * changes.volume
+        rows = np.empty(len(changes.candle), lifecycle.CHANGE)
+        rows["open_interest"], rows["placed"] = changes.open_interest, changes.placed
+        rows["turnover"] = np.where(np.isfinite(turnover), turnover, 0.0)
+        rows["first_entry"], rows["last_entry"] = entries.offsets[:-1], entries.offsets[1:]
+        rows["table"] = self.mix.table
+        return rows
+
+    def _entry_rows(self) -> NDArray:
+        rows = np.empty(len(self.entries.price), lifecycle.ENTRY)
+        rows["price"], rows["share"] = self.entries.price, self.entries.share
+        return rows
 
     def _blocks(self) -> tuple[bool, list[tuple[int, int, int]]]:
         """Blocks of candles between which small cohorts are forgotten: [start, stop), and how many
         cohorts may open in each; and whether the first of them begins where the book ended.
 
-        They are weeks of the calendar, so that a book does not depend on where a run began. Without
-        turnover nothing becomes small, and all is one block.
+        They are pairs of calendar weeks, so that a book does not depend on where a run began.
+        Without turnover nothing becomes small, and all is one block.
         """
         end_time = self.candles.end_time
         count = len(end_time)
-        week = (end_time - 1) // BLOCK_MS
+        block = (end_time - 1) // BLOCK_MS
         starts = [0]
         if self.parameters.turnover:
-            starts += (np.flatnonzero(np.diff(week)) + 1).tolist()
+            starts += (np.flatnonzero(np.diff(block)) + 1).tolist()
         bounds = np.array([*starts, count])
         change = np.searchsorted(self.changes.candle, bounds)
         opened = np.diff(self.entries.offsets[change]) * self.mix.leverage.shape[1]
         begins = bool(
-            self.parameters.turnover and count and week[0] != (self.book.time - 1) // BLOCK_MS
+            self.parameters.turnover and count and block[0] != (self.book.time - 1) // BLOCK_MS
         )
         return begins, list(
             zip(bounds[:-1].tolist(), bounds[1:].tolist(), opened.tolist(), strict=True)
@@ -112,7 +128,7 @@ class Run:
         )
         openings = self._openings(side, self.mix.long_weight if long else self.mix.short_weight)
         cohorts = _cohorts_of(prior, side)
-        bins_ = Bins(bins[2], bins[0], side, np.zeros(bins[1]))
+        bins_ = lifecycle.Bins(bins[2], bins[0], side, np.zeros(bins[1]))
         columns = _columns(last_candle, bins[1])
         amounts = np.array([prior.total, prior.unplaced, 1.0, 0.0, 0.0, -np.inf])
         counts = np.array([len(prior.quantity), 0, bins[1], -1, 0])
@@ -139,26 +155,15 @@ class Run:
 
     def _openings(self, side: int, weight: FloatArray) -> lifecycle.Openings:
         """`weight` [E, J]: of the side's leverages."""
-        changes, mix, notional = self.changes, self.mix, self.parameters.position_notional
-        turnover = self.parameters.turnover * changes.volume
-        return lifecycle.Openings(
-            changes.open_interest,
-            np.where(np.isfinite(turnover), turnover, 0.0),
-            changes.placed,
-            self.entries.offsets,
-            weight,
-            mix.table,
-            self.entries.price,
-            self.entries.share,
-            notional,
-            *liquidation_terms(mix.leverage, side, notional, self.brackets),
-        )
+        notional = self.parameters.position_notional
+        terms = liquidation_terms(self.mix.leverage, side, notional, self.brackets)
+        return lifecycle.Openings(self.change_rows, weight, self.entry_rows, notional, terms)
 
     def _side_after(
         self,
         prior: BookSide,
         side: int,
-        cohorts: NDArray,
+        cohorts: lifecycle.Cohorts,
         amounts: FloatArray,
         counts: IntArray,
     ) -> BookSide:
@@ -198,7 +203,7 @@ class Run:
         )
 
 
-def _cohorts_of(prior: BookSide, side: int) -> NDArray:
+def _cohorts_of(prior: BookSide, side: int) -> lifecycle.Cohorts:
     cohorts = np.empty(len(prior.quantity), lifecycle.COHORT)
     cohorts["key"] = prior.liquidation_price * side
     cohorts["amount"] = prior.quantity
@@ -206,7 +211,7 @@ def _cohorts_of(prior: BookSide, side: int) -> NDArray:
     return cohorts
 
 
-def _with_room(cohorts: NDArray, count: int) -> NDArray:
+def _with_room(cohorts: lifecycle.Cohorts, count: int) -> lifecycle.Cohorts:
     """The same cohorts where there is room for `count`."""
     if count <= len(cohorts):
         return cohorts

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from heatmap.engine import (
+    NET_OPEN_INTEREST,
+    TURNOVER,
     Book,
     BracketTable,
     Candles,
-    ModelParameters,
     OpenInterest,
     checkpoints,
     compute_heatmap,
@@ -37,7 +39,7 @@ BRACKETS = (
         max_leverages=np.array([150, 100, 75, 50]),
     ),
 )
-MODEL = ModelParameters()
+MODEL = TURNOVER
 
 
 def random_market(days: int, interval_ms: int, seed: int = 1) -> tuple[Candles, OpenInterest]:
@@ -91,9 +93,10 @@ def week_of_minutes() -> None:
     columns = np.arange(end - 7 * DAY, end + 1, 5 * MINUTE)
     size = bins_of(candles.slice(30 * 1440, 37 * 1440), 400)
     args = (candles, open_interest, BRACKETS, MODEL, columns, size)
+    plain = (*args[:3], NET_OPEN_INTEREST, *args[4:])
+    seconds, old = median(lambda: compute_heatmap(*args)), median(lambda: compute_heatmap(*plain))
     report(
-        "7 d of 1m after 30 d of history, 400 bins, 2,017 columns",
-        median(lambda: compute_heatmap(*args)),
+        "7 d of 1m after 30 d of history, 400 bins, 2,017 columns", seconds, beside(old, seconds)
     )
     (book,) = checkpoints(Book(), *args[:4], np.array([end - 7 * DAY - 15 * DAY]))
     report("the same from a checkpoint 15 d before", median(lambda: compute_heatmap(*args, book)))
@@ -139,8 +142,9 @@ def year_of_columns() -> None:
     columns = candles.end_time[287::288]
     size = bins_of(candles, 1000)
     args = (candles, open_interest, BRACKETS, MODEL)
-    year = median(lambda: compute_heatmap(*args, columns, size), 3)
-    report("1 y of 5m (105,120) as 365 columns, 1,000 bins", year)
+    old_rule = partial(compute_heatmap, *args[:3], NET_OPEN_INTEREST, columns, size)
+    year, old = median(partial(compute_heatmap, *args, columns, size), 5), median(old_rule, 5)
+    report("1 y of 5m (105,120) as 365 columns, 1,000 bins", year, beside(old, year))
     month = candles.slice(0, 8640)
     part = median(lambda: compute_heatmap(month, *args[1:], columns[:30], size))
     report(
@@ -159,6 +163,10 @@ def month_at_five_minutes() -> None:
         "30 d at 5m as 8,640 columns, 1,000 bins, 30 d before",
         median(lambda: compute_heatmap(*args), 5),
     )
+
+
+def beside(old: float, seconds: float) -> str:
+    return f"net-open-interest {1000 * old:.0f} ms, {seconds / old:.1f}x"
 
 
 def report(case: str, seconds: float, note: str = "") -> None:

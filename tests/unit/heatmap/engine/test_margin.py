@@ -55,11 +55,11 @@ def test_random_positions_settle_where_the_oracle_does(table):
 def test_the_terms_of_a_notional_give_its_liquidation_price_at_every_entry(side, notional):
     tables = (BTC_BRACKETS, STEEP_BRACKETS)
     leverages = np.array([[1.0, 2.0, 10.0, 50.0, 100.0], [1.0, 2.0, 3.0, 5.0, 10.0]])
-    free, cum, kept = liquidation_terms(leverages, side, notional, tables)
+    terms = liquidation_terms(leverages, side, notional, tables)
     for entry in (1e-5, 97.3, 104_729.0):
         quantity = notional / entry
         for row, table in enumerate(tables):
-            prices = (entry * free[row] - cum[row] / quantity) / kept[row]
+            prices = (entry * terms["free"] - terms["cum"] / quantity)[row] / terms["kept"][row]
             expected = liquidation_price(entry, leverages[row], side, quantity, table)
             np.testing.assert_allclose(prices, expected, rtol=1e-12, atol=1e-12 * entry)
 

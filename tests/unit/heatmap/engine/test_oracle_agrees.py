@@ -105,14 +105,14 @@ def test_empty_input_is_an_empty_book(bin_size):
 
 def test_where_many_levels_lie_close_together_the_same_ones_are_swept():
     random = np.random.default_rng(3)
-    count, week = 80, 7 * 86_400_000
+    count, two_weeks = 80, 14 * 86_400_000
     close = 100_000 * np.exp(np.cumsum(random.normal(0, 0.0015, count)))
     opened = np.append(close[0], close[:-1])
     rows = np.column_stack(
         (opened, np.maximum(opened, close) * 1.0003, np.minimum(opened, close) * 0.9997, close)
     )
-    # A new week begins halfway: the ranks close up there.
-    first = -(-START // week) * week - 40 * FIVE_MINUTES
+    # Halfway, where two weeks of the calendar end, the ranks close up.
+    first = -(-START // two_weeks) * two_weeks - 40 * FIVE_MINUTES
     times = first + FIVE_MINUTES * np.arange(count)
     candles = candles_of(rows.tolist(), open_time=times, volume=random.uniform(10, 90, count))
     figures = OpenInterest(times + FIVE_MINUTES, 1_000 + np.cumsum(random.normal(0, 5, count)))
