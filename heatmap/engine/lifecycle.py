@@ -156,8 +156,8 @@ def forget_small(share, cohorts, ladder, bins, amounts, counts):
     mark_swept(cohorts, ladder, counts)
     scale, least = amounts[SCALE], share * amounts[TOTAL]
     amounts[UNPLACED] *= scale
-    amounts[SCALE], amounts[HIGHEST] = 1.0, -np.inf
-    kept = 0
+    amounts[SCALE] = 1.0
+    highest, kept = -np.inf, 0
     bins.density[:] = 0.0
     for cohort in range(counts[COHORTS]):
         ladder[cohorts[cohort].place].count = 0
@@ -168,7 +168,8 @@ def forget_small(share, cohorts, ladder, bins, amounts, counts):
             cohorts[kept] = cohorts[cohort]
             cohorts[kept].amount = amount
             kept += 1
-            amounts[HIGHEST] = max(amounts[HIGHEST], cohorts[cohort].key)
+            highest = max(highest, cohorts[cohort].key)
+    amounts[HIGHEST] = highest
     counts[COHORTS] = counts[OPEN] = kept
     for cohort in range(kept):
         _link(cohort, cohorts, ladder, bins)
@@ -255,28 +256,22 @@ def _book(open_interest, change, openings, cohorts, ladder, bins, amounts, count
     What turns over closes pro rata and opens again at this figure's entries.
     """
     placed = change >= 0 and openings.changes[change].placed
-    opened = open_interest - amounts[TOTAL]
     turnover = openings.changes[change].turnover if placed else 0.0
-    if turnover > 0.0 and amounts[TOTAL] > 0.0:
-        net_closed = max(-opened, 0.0)
-        closed = min(LARGEST_TURNOVER * amounts[TOTAL], turnover + net_closed)
-        remaining = min(amounts[TOTAL] - closed, open_interest)
-        _close(remaining / amounts[TOTAL], cohorts, ladder, bins, amounts, counts)
-        opened = open_interest - remaining
-    elif opened < 0:
-        _close(open_interest / amounts[TOTAL], cohorts, ladder, bins, amounts, counts)
+    total = amounts[TOTAL]
+    remaining = min(total, open_interest)
+    if turnover > 0.0:
+        closed = turnover + max(total - open_interest, 0.0)
+        remaining = min(total - min(LARGEST_TURNOVER * total, closed), open_interest)
+    if remaining < total:
+        amounts[SCALE] *= remaining / total
+        if amounts[SCALE] < SMALLEST_SCALE:
+            _renormalise(cohorts, ladder, bins, amounts, counts)
+    opened = open_interest - remaining
     if opened > 0 and not placed:
         amounts[UNPLACED] += opened / amounts[SCALE]
     elif opened > 0:
         _open(opened, change, openings, cohorts, ladder, bins, amounts, counts)
     amounts[TOTAL] = open_interest
-
-
-@kernel
-def _close(remaining_share, cohorts, ladder, bins, amounts, counts):
-    amounts[SCALE] *= remaining_share
-    if amounts[SCALE] < SMALLEST_SCALE:
-        _renormalise(cohorts, ladder, bins, amounts, counts)
 
 
 @kernel
