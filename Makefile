@@ -27,7 +27,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@failed=0; for database in sqlite postgresql; do \
-		$(BIN) -m pytest --quiet -n 2 --dist loadfile --database $$database $(ARGS) || failed=1; \
+		$(BIN) -m pytest --quiet -n 2 --dist worksteal --database $$database $(ARGS) || failed=1; \
 	done; exit $$failed
 
 lint: $(VENV)/installed-dev

@@ -5,17 +5,20 @@
 
 import os
 import shutil
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 
-from ingestion.lake import LakeConfig, configure
+from ingestion.lake import LakeConfig, configure, writer
 from tests.support.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
 PROJECT_APPS = ("ingestion", "heatmap", "validation")
@@ -41,12 +44,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
         return
     folder = Path(tempfile.mkdtemp(prefix="liqheat-"))
+    (folder / "static").mkdir()
     config.stash[_folder] = folder
     os.environ.update(_environment(folder, config.getoption("--database")))
     _trust_extensions()
     import django
 
     django.setup()
+    _hold_still()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -85,6 +90,14 @@ def _trust_extensions() -> None:
         return connect(*arguments, config=config, **options)
 
     duckdb.connect = connect_without_check
+
+
+def _hold_still() -> None:
+    """A load in this process gives no sign of life: its thread would wait in vain for the database
+    that the test's own transaction has locked, whenever the load takes longer than a second."""
+    from ingestion import lease
+
+    lease.HEARTBEAT_SECONDS = 3600.0
 
 
 def _environment(folder: Path, database: str) -> dict[str, str]:
@@ -147,12 +160,21 @@ def real_data() -> Path:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
+def lake(empty_lake: LakeConfig, tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
     """A fresh, empty lake for one test, in this process and in the workers it starts.
 
     What it sets goes by pytest-django's `settings`, as what the tests set: overrides that end in
     another order than they began in would bring this lake's folder back for the tests to come.
     """
+    config = _new_lake(tmp_path, empty_lake)
+    settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH = config.catalog_url, config.data_path
+    with _configured(config):
+        yield config
+
+
+@pytest.fixture
+def no_lake(tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
+    """The same where no lake stands yet: who opens it first makes it."""
     config = _new_lake(tmp_path)
     settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH = config.catalog_url, config.data_path
     with _configured(config):
@@ -160,11 +182,11 @@ def lake(tmp_path: Path, settings: Any) -> Iterator[LakeConfig]:
 
 
 @contextmanager
-def fresh_lake(folder: Path) -> Iterator[LakeConfig]:
-    """The same for several tests, until the block ends."""
+def copied_lake(folder: Path, template: LakeConfig) -> Iterator[LakeConfig]:
+    """A copy of a lake, until the block ends. Nobody may have the template open."""
     from django.test import override_settings
 
-    config = _new_lake(folder)
+    config = _new_lake(folder, template)
     with (
         override_settings(LAKE_CATALOG_URL=config.catalog_url, LAKE_DATA_PATH=config.data_path),
         _configured(config),
@@ -172,14 +194,48 @@ def fresh_lake(folder: Path) -> Iterator[LakeConfig]:
         yield config
 
 
-def _new_lake(folder: Path) -> LakeConfig:
-    catalog_url = f"sqlite:///{folder}/lake/catalog.sqlite"
+def _new_lake(folder: Path, template: LakeConfig | None = None) -> LakeConfig:
+    """A lake of its own in `folder`: a copy of `template`, rows and all, or nothing that stands."""
+    config = LakeConfig(
+        f"sqlite:///{folder}/lake/catalog.sqlite",
+        folder / "lake" / "data",
+        temporary_path=folder / "duckdb",
+        threads=1,  # a second one doubles the work of small statements; workers have theirs
+    )
     server = next((one for one in _services if isinstance(one, PostgreSQL)), None)
     if server:
         name = f"lake_{uuid.uuid4().hex}"
-        server.execute(f"CREATE DATABASE {name}")
-        catalog_url = server.url(name)
-    return LakeConfig(catalog_url, folder / "lake" / "data", temporary_path=folder / "duckdb")
+        copied = f"TEMPLATE {template.catalog_url.rpartition('/')[2]}" if template else ""
+        server.execute(f"CREATE DATABASE {name} {copied}")
+        config = replace(config, catalog_url=server.url(name))
+    elif template:
+        config.catalog_path.parent.mkdir(parents=True)
+        shutil.copy(template.catalog_path, config.catalog_path)
+    if template:
+        shutil.copytree(template.data_path, config.data_path)
+        _move(config)
+    return config
+
+
+def _move(config: LakeConfig) -> None:
+    """The catalogue knows where its files are."""
+    statement = "UPDATE ducklake_metadata SET value = ? WHERE key = 'data_path'"
+    path = f"{config.data_path}/"
+    if config.is_sqlite:
+        with closing(sqlite3.connect(config.catalog_path)) as catalog, catalog:
+            catalog.execute(statement, [path])
+    else:
+        with psycopg.connect(config.catalog_url) as connection:
+            connection.execute(statement.replace("?", "%s"), [path])
+
+
+@pytest.fixture(scope="session")
+def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> LakeConfig:
+    """A lake with its tables and no rows, which other lakes are copies of."""
+    config = _new_lake(tmp_path_factory.mktemp("empty_lake"))
+    with _configured(config):
+        writer()
+    return config
 
 
 @contextmanager

@@ -191,18 +191,23 @@ def compare(
     )
 
 
-def density_percentile(grid: Grid, profile: FloatArray, price: float) -> float:
+def density_percentiles(grid: Grid, profiles: FloatArray, price: float) -> FloatArray:
     """Share of the buckets that hold less than the one at `price`, equals counting half; 0 to 1.
 
-    Give it the book just before an event: 0.5 is what a random price gets in the mean. NaN where
-    the price lies outside of the grid or its bucket is unknown.
+    One for each of the D `profiles` [D, B]. Give it the book just before an event: 0.5 is what a
+    random price gets in the mean. NaN where the price lies outside of the grid or its bucket is
+    unknown.
     """
     bucket = int(np.floor((price - grid.lower) / grid.size))
-    if not 0 <= bucket < grid.count or not np.isfinite(profile[bucket]):
-        return float("nan")
-    known = profile[np.isfinite(profile)]
-    here = profile[bucket]
-    return float(((known < here).sum() + (known == here).sum() / 2) / len(known))
+    if not 0 <= bucket < grid.count:
+        return np.full(len(profiles), np.nan)
+    here = profiles[:, bucket, None]
+    known = np.isfinite(profiles)
+    below = (known & (profiles < here)).sum(axis=1)
+    equal = (known & (profiles == here)).sum(axis=1)
+    return np.where(
+        known[:, bucket], (below + equal / 2) / np.maximum(known.sum(axis=1), 1), np.nan
+    )
 
 
 def _top(profile: FloatArray, quantile: float) -> NDArray[np.bool_]:

@@ -60,13 +60,14 @@ class Lift:
     high: float
 
 
-def uniform(column: OurColumn, random: Generator) -> FloatArray:
-    """Our amounts at random places of the visible band."""
-    return random.permutation(column.ours)
+def uniform(column: OurColumn, random: Generator, draws: int) -> FloatArray:
+    """Our amounts at random places of the visible band: [draws, B]."""
+    return random.permuted(np.tile(column.ours, (draws, 1)), axis=1)
 
 
-def distance_only(column: OurColumn, random: Generator) -> FloatArray:
-    """Our mean amount by the distance from the price, on both sides alike, with random heights."""
+def distance_only(column: OurColumn, random: Generator, draws: int) -> FloatArray:
+    """Our mean amount by the distance from the price, on both sides alike, with random heights:
+    [draws, B]."""
     distance = np.abs(_middles(column.grid) - column.price)
     step = np.minimum((distance / column.grid.size).astype(np.int64), column.grid.count)
     known = np.isfinite(column.ours)
@@ -74,25 +75,32 @@ def distance_only(column: OurColumn, random: Generator) -> FloatArray:
     counts = np.bincount(step[known], minlength=column.grid.count + 1)
     window = np.ones(max(3, column.grid.count // 20 * 2 + 1))
     smooth = np.convolve(sums, window, "same") / np.maximum(np.convolve(counts, window, "same"), 1)
-    return smooth[step] * random.exponential(size=column.grid.count)
+    return smooth[step] * random.exponential(size=(draws, column.grid.count))
 
 
-def round_numbers(column: OurColumn, random: Generator) -> FloatArray:
-    """Peaks of random height at the multiples of a 1-2-5 step near 1 % of the price."""
+def round_numbers(column: OurColumn, random: Generator, draws: int) -> FloatArray:
+    """Peaks of random height at the multiples of a 1-2-5 step near 1 % of the price: [draws, B]."""
     decade = 10.0 ** np.floor(np.log10(column.price * ROUND_STEP_SHARE))
-    step = random.choice([decade, 2 * decade, 5 * decade])
+    chosen = random.choice([1, 2, 5], size=draws)
     middles = _middles(column.grid)
-    multiple = np.rint(middles / step)
-    _, which = np.unique(multiple, return_inverse=True)
-    heights = random.exponential(size=which.max() + 1)
-    return heights[which] * np.exp(-(((middles - multiple * step) / (ROUND_WIDTH * step)) ** 2))
+    found = np.empty((draws, column.grid.count))
+    for times in np.unique(chosen):
+        step = times * decade
+        multiple = np.rint(middles / step)
+        _, which = np.unique(multiple, return_inverse=True)
+        here = chosen == times
+        heights = random.exponential(size=(here.sum(), which.max() + 1))
+        shape = np.exp(-(((middles - multiple * step) / (ROUND_WIDTH * step)) ** 2))
+        found[here] = heights[:, which] * shape
+    return found
 
 
-def shifted_in_time(column: OurColumn, random: Generator) -> FloatArray:
-    """Our own map at a random other time; unknown where there is none."""
-    if not column.other_times.shape[1]:
-        return np.full(column.grid.count, np.nan)
-    return column.other_times[:, random.integers(column.other_times.shape[1])]
+def shifted_in_time(column: OurColumn, random: Generator, draws: int) -> FloatArray:
+    """Our own map at random other times, unknown where there is none: [draws, B]."""
+    others = column.other_times.shape[1]
+    if not others:
+        return np.full((draws, column.grid.count), np.nan)
+    return column.other_times[:, random.integers(others, size=draws)].T
 
 
 def other_times(times: IntArray, instant: int) -> IntArray:
@@ -105,7 +113,7 @@ def other_times(times: IntArray, instant: int) -> IntArray:
     return others[:: max(1, math.ceil(len(others) / MOST_OTHER_TIMES))]
 
 
-NULL_MODELS: Mapping[str, Callable[[OurColumn, Generator], FloatArray]] = {
+NULL_MODELS: Mapping[str, Callable[[OurColumn, Generator, int], FloatArray]] = {
     "uniform": uniform,
     "distance_only": distance_only,
     "round_numbers": round_numbers,
@@ -136,8 +144,8 @@ def lifts(
     for name, model in NULL_MODELS.items():
         chance = [
             [
-                _compare(column, model(column, random), tolerance)
-                for _ in range(-(-draws // len(columns)))
+                _compare(column, profile, tolerance)
+                for profile in model(column, random, -(-draws // len(columns)))
             ]
             for column in columns
         ]

@@ -8,7 +8,7 @@ import pytest
 from heatmap import history as histories
 from heatmap import trades
 from heatmap.api import markets
-from heatmap.api.explanation import MOST_COHORTS
+from heatmap.api.explanation import MOST_ENTRIES
 from heatmap.engine import Book, ModelParameters
 from ingestion.lake import read
 from tests.support.market import FIRST, FIRST_MS, load_files, reason
@@ -76,7 +76,7 @@ def test_entries_open_at_the_prices_that_were_traded_in_their_interval(traded):
     assert len(expected) > 250
     asked = ALL_PRICES | {"time": "2024-11-01T18:00", "lookback": "5h"}
     found = answer(traded, EXPLAIN, spread_entries="true", **asked)["data"]["long"]
-    assert len(found) < MOST_COHORTS
+    assert len(found) < MOST_ENTRIES
     entries = defaultdict(list)
     for one in found:
         end = int(datetime.fromisoformat(one["entry_time"]).timestamp())

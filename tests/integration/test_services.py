@@ -27,8 +27,21 @@ def test_a_killed_worker_takes_its_busy_pool_along_and_can_be_started_again(star
     worker.kill()
     wait_until(lambda: not any(map(_runs, pool)), 30, "the pool processes to end")
     assert app.control.ping([worker.name], timeout=0.5) == []
-    worker.restart()
+    worker.start()
     assert worker.name in app.control.ping([worker.name], timeout=5)[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_a_dead_host_had_taken_comes_again_after_the_visibility_timeout(start_worker):
+    options = {"include": "tests.support.endless_task", "VISIBILITY_TIMEOUT_SECONDS": "5"}
+    lost = start_worker("lost", **options)
+    run_endlessly.delay()
+    wait_until(lambda: "begun" in lost.log, 60, "the task to begin")
+    os.killpg(lost.pid, signal.SIGKILL)
+    lost.process.wait()
+    other = start_worker("other", **options)
+    assert "begun" not in other.log
+    wait_until(lambda: "begun" in other.log, 30, "the task to begin again")
 
 
 @pytest.mark.django_db(transaction=True)

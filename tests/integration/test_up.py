@@ -1,3 +1,4 @@
+import os
 import re
 import signal
 import socket
@@ -9,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from liqheat_project.management.commands import load_demo
 from tests.support.launcher import READY_SECONDS, Launcher
 from tests.support.services import CHECKOUT, wait_until
 
@@ -33,8 +35,9 @@ def mode(file):
     return stat.S_IMODE(file.stat().st_mode)
 
 
-def test_everything_answers_and_ctrl_c_stops_it_all(launcher):
-    launcher.start_and_wait()
+def test_make_demo_answers_everywhere_and_ctrl_c_stops_it_all(launcher):
+    launcher.start("make", "demo")
+    launcher.wait_for("The demo market is loaded.")
     password = launcher.secret("ADMIN_PASSWORD")
     assert password in launcher.output
     assert mode(launcher.env_file) == 0o600
@@ -49,6 +52,11 @@ def test_everything_answers_and_ctrl_c_stops_it_all(launcher):
         form = {"username": "admin", "password": password, "next": "/admin/"}
         form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
         assert client.post("/admin/login/", data=form).headers["location"] == "/admin/"
+        for symbol in load_demo.SYMBOLS:
+            market = {"symbol": symbol, "time_window": "24h"}
+            answer = client.get("/liquidations/heatmap-timeseries", params=market, timeout=60)
+            columns = answer.json()["data"]
+            assert columns and all(column["levels"] for column in columns)
 
     flower = f"http://{launcher.flower}/api/workers?refresh=1"
     assert httpx.get(flower).status_code == 401
@@ -58,8 +66,9 @@ def test_everything_answers_and_ctrl_c_stops_it_all(launcher):
 
     processes = launcher.processes()
     assert len(processes) >= 12
-    launcher.process.send_signal(signal.SIGINT)
-    assert launcher.process.wait(60) == 0, launcher.output
+    os.killpg(launcher.process.pid, signal.SIGINT)  # as the terminal does
+    launcher.process.wait(60)
+    assert "All stopped." in launcher.output
     assert ended(processes)
     assert not (launcher.folder / "var" / "broker" / "url").exists()
 

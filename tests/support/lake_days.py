@@ -55,12 +55,21 @@ def put(
 
 
 def fingerprint(cursor: duckdb.DuckDBPyConnection, symbol: str, at: str = "") -> dict[str, tuple]:
-    """Count and hash of all rows and columns of a symbol, by table; `at` names an older state."""
+    """Count and hash of all rows and columns of a symbol, by table; `at` names an older state.
+
+    Tables that never had a row are passed over: DuckLake takes a while even for those.
+    """
+    used = cursor.execute(
+        "SELECT table_name FROM __ducklake_metadata_lake.ducklake_table "
+        "JOIN __ducklake_metadata_lake.ducklake_table_stats USING (table_id)"
+    ).fetchall()
     return {
         table.plain_name: cursor.execute(
             f"SELECT count(*), sum(hash(t)) FROM (FROM {table.name} {at}) t WHERE symbol = ?",
             [symbol],
         ).fetchone()
+        if (table.plain_name,) in used
+        else (0, None)
         for table in MARKET_TABLES
     }
 

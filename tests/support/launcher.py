@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -37,13 +38,22 @@ class Launcher:
             **self._variables,
         }
 
-    def start(self) -> None:
-        command = [sys.executable, "manage.py", "up"]
+    def start(self, *command: str) -> None:
+        command = command or (sys.executable, "manage.py", "up")
         self.process = spawn(command, self.output_file, self.environment, CHECKOUT)
 
     def start_and_wait(self) -> None:
         self.start()
-        wait_until(self._is_ready, READY_SECONDS, "the launcher to be ready")
+        self.wait_for("Ctrl-C stops everything")
+
+    def wait_for(self, words: str) -> None:
+        """Waits until it has said so."""
+
+        def said() -> bool:
+            assert self.process.poll() is None, self.output
+            return words in self.output
+
+        wait_until(said, READY_SECONDS, f"the launcher to say {words!r}")
 
     @property
     def output(self) -> str:
@@ -67,14 +77,10 @@ class Launcher:
         return next(child for child in children if word in _command(child))
 
     def kill(self) -> None:
-        """End it, if it still runs; the kernel ends its programs with it."""
+        """End it and the `make` above it, if they run; the kernel ends its programs with it."""
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-
-    def _is_ready(self) -> bool:
-        assert self.process.poll() is None, self.output
-        return "Ctrl-C stops everything" in self.output
 
 
 def _command(process: psutil.Process) -> str:

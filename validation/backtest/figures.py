@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatmap.engine.market import BoolArray, FloatArray, IntArray
-from validation.metrics import density_percentile
+from validation.metrics import density_percentiles
 from validation.nulls import BOOTSTRAPS, DRAWS, INTERVAL, NULL_MODELS, Lift, OurColumn
 
 HOUR_MS = 3_600_000
@@ -57,13 +57,10 @@ def rank(sights: Sequence[Sight], *, seed: int, draws: int = DRAWS) -> Ranks:
     """Rank the events in our map and in `draws` maps of each null model."""
     random = np.random.default_rng(seed)
     return Ranks(
-        ours=np.array([_percentile(sight, sight.column.ours) for sight in sights]),
+        ours=np.array([_percentiles(sight, sight.column.ours[None])[0] for sight in sights]),
         chance={
             name: np.array(
-                [
-                    [_percentile(sight, model(sight.column, random)) for _ in range(draws)]
-                    for sight in sights
-                ]
+                [_percentiles(sight, model(sight.column, random, draws)) for sight in sights]
             ).reshape(len(sights), draws)
             for name, model in NULL_MODELS.items()
         },
@@ -103,8 +100,8 @@ def lifts_by_distance(
     return found
 
 
-def _percentile(sight: Sight, profile: FloatArray) -> float:
-    return density_percentile(sight.column.grid, profile, sight.price)
+def _percentiles(sight: Sight, profiles: FloatArray) -> FloatArray:
+    return density_percentiles(sight.column.grid, profiles, sight.price)
 
 
 def _lift(

@@ -9,7 +9,6 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,9 +32,6 @@ CHECK_SECONDS = 0.5
 NOTE_SECONDS = 10.0
 MANAGE = str(settings.BASE_DIR / "manage.py")
 CELERY = [sys.executable, "-m", "celery", "-A", "liqheat_project"]
-DEMO_SYMBOLS = ("BTCUSDT", "ETHUSDT")
-DEMO_START = date(2025, 1, 1)
-DEMO_DAYS = 7
 
 
 class Command(BaseCommand):
@@ -185,33 +181,14 @@ class Command(BaseCommand):
 
 
 def load_demo(environment: dict[str, str]) -> None:
-    """Loads a made-up market through the same commands as a real one.
+    """Loads the made-up market in a process of its own.
 
     Raises:
-        CommandError: one of the commands failed; what it printed stands on the terminal.
+        CommandError: it failed; what it printed stands on the terminal.
     """
-    folder = settings.VAR_DIR / "demo"
-    end = DEMO_START + timedelta(days=DEMO_DAYS - 1)
-    symbols = [option for symbol in DEMO_SYMBOLS for option in ("--symbol", symbol)]
-    market = ["--start-date", str(DEMO_START), "--days", str(DEMO_DAYS), "--directory", str(folder)]
-    commands = [["synthetic_market", *symbols, *market]]
-    for symbol in DEMO_SYMBOLS:
-        dates = ["--symbol", symbol, "--start-date", str(DEMO_START), "--end-date", str(end)]
-        source = [*dates, "--data-dir", str(folder)]
-        commands += [
-            ["ingest_aggtrades", *source],
-            ["ingest_oi", *source],
-            ["ingest_klines", "--interval", "1m", *source],
-            ["ingest_klines", "--interval", "5m", *source],
-            ["ingest_klines_15m", *source],
-            ["enable_symbol", symbol],
-        ]
-    for command in commands:
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, MANAGE, *command], env=environment
-        )
-        if done.returncode != 0:
-            raise CommandError(f"The demo market was not loaded: {command[0]} failed.")
+    command = [sys.executable, MANAGE, "load_demo"]
+    if subprocess.run(command, env=environment).returncode != 0:  # noqa: S603
+        raise CommandError("The demo market was not loaded; the reason stands above.")
 
 
 def _workers() -> dict[str, list[str]]:

@@ -13,18 +13,18 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ingestion.errors import BadQuery
-from ingestion.lake import query, writer
+from ingestion.lake import LakeConfig, query, writer
 from ingestion.models import Symbol
-from tests.conftest import fresh_lake, worker_environment
+from tests.conftest import copied_lake, worker_environment
 from tests.support.commands import MANAGE, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def data_folder(empty_lake: LakeConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Two days of open interest of ETHUSDT in a lake of this module; the folder of its files."""
-    with fresh_lake(tmp_path_factory.mktemp("queries")) as config:
+    with copied_lake(tmp_path_factory.mktemp("queries"), empty_lake) as config:
         with writer().transaction() as cursor:
             cursor.execute(
                 """

@@ -144,7 +144,8 @@ def drawn(null: str) -> Callable[..., list[NDArray]]:
             NULL_MODELS[null](
                 OurColumn(grid=grid, ours=profile, other_times=np.empty((0, 0)), price=price),
                 random,
-            )
+                1,
+            )[0]
             for profile, price in zip(profiles, prices, strict=True)
         ]
 

@@ -5,7 +5,7 @@ from validation.metrics import (
     Grid,
     Zones,
     compare,
-    density_percentile,
+    density_percentiles,
     earth_movers_distance,
     find_zones,
     grid_of_cells,
@@ -120,8 +120,9 @@ def test_a_map_compared_with_itself_is_perfect_and_unknown_buckets_are_left_out(
 
 
 def test_the_percentile_of_an_events_price():
-    profile = np.array([0, 0, 0, 0, 1, 2, 3, 4, np.nan, 9.0])
-    assert density_percentile(GRID, profile, 109.2) == pytest.approx(8.5 / 9)
-    assert density_percentile(GRID, profile, 101.0) == pytest.approx(2 / 9)
-    assert np.isnan(density_percentile(GRID, profile, 108.5))
-    assert np.isnan(density_percentile(GRID, profile, 110.0))
+    profiles = np.array([[0, 0, 0, 0, 1, 2, 3, 4, np.nan, 9.0], np.arange(10.0)])
+    assert density_percentiles(GRID, profiles, 109.2) == pytest.approx([8.5 / 9, 0.95])
+    assert density_percentiles(GRID, profiles, 101.0) == pytest.approx([2 / 9, 0.15])
+    found = density_percentiles(GRID, profiles, 108.5)
+    assert np.isnan(found[0]) and found[1] == pytest.approx(0.85)
+    assert np.isnan(density_percentiles(GRID, profiles, 110.0)).all()

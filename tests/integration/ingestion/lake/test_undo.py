@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ from ingestion.lake import (
 )
 from ingestion.lake.kept import folder_of
 from ingestion.sources.files import ArchiveFile
+from tests.conftest import copied_lake
 from tests.integration.ingestion.lake.test_remove_days import (
     MIDDLE,
     change_times,
@@ -39,11 +41,18 @@ pytestmark = pytest.mark.postgresql
 SYMBOLS = ("ETHUSDT", "BTCUSDT")
 
 
+@pytest.fixture(scope="module")
+def loaded_market(empty_lake: LakeConfig, tmp_path_factory: pytest.TempPathFactory) -> LakeConfig:
+    with copied_lake(tmp_path_factory.mktemp("market"), empty_lake) as config:
+        for symbol in SYMBOLS:
+            put_days(symbol)
+    return config
+
+
 @pytest.fixture
-def market(lake: LakeConfig) -> LakeConfig:
-    for symbol in SYMBOLS:
-        put_days(symbol)
-    return lake
+def market(loaded_market: LakeConfig, tmp_path: Path) -> Iterator[LakeConfig]:
+    with copied_lake(tmp_path, loaded_market) as config:
+        yield config
 
 
 def nothing(config: LakeConfig) -> None:

@@ -77,18 +77,18 @@ def test_two_writers_of_the_same_days_of_two_symbols_leave_exact_rows(lake: Lake
         assert ids == (DAYS * 100,)
 
 
-def test_eight_processes_may_open_a_lake_that_does_not_exist_yet(lake: LakeConfig) -> None:
-    results = run_in_processes(lake, [(open_lake, (number % 2 == 0,)) for number in range(8)])
+def test_eight_processes_may_open_a_lake_that_does_not_exist_yet(no_lake: LakeConfig) -> None:
+    results = run_in_processes(no_lake, [(open_lake, (number % 2 == 0,)) for number in range(8)])
     assert results == [0] * 8
 
 
-def test_a_reader_finishes_a_lake_whose_creator_was_killed(lake: LakeConfig) -> None:
+def test_a_reader_finishes_a_lake_whose_creator_was_killed(no_lake: LakeConfig) -> None:
     """Between the creation of the catalogue and that of the tables."""
-    lake.data_path.mkdir(parents=True)
-    with write_lock(lake), duckdb.connect() as database:
-        for name in ("ducklake", "sqlite_scanner" if lake.is_sqlite else "postgres_scanner"):
-            database.execute(f"LOAD '{_extension_file(name, lake)}'")
-        database.execute(_attach_statement(lake, read_only=False))
+    no_lake.data_path.mkdir(parents=True)
+    with write_lock(no_lake), duckdb.connect() as database:
+        for name in ("ducklake", "sqlite_scanner" if no_lake.is_sqlite else "postgres_scanner"):
+            database.execute(f"LOAD '{_extension_file(name, no_lake)}'")
+        database.execute(_attach_statement(no_lake, read_only=False))
     assert count() == 0
     put(day())
     assert count() == 100
@@ -96,7 +96,7 @@ def test_a_reader_finishes_a_lake_whose_creator_was_killed(lake: LakeConfig) -> 
 
 @pytest.mark.skipif("not config.getoption('--database') == 'sqlite'")
 def test_an_interrupted_opening_does_not_keep_the_catalogue_locked(
-    lake: LakeConfig, monkeypatch: pytest.MonkeyPatch
+    no_lake: LakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(database: duckdb.DuckDBPyConnection) -> None:
         database.execute("BEGIN")
@@ -112,9 +112,9 @@ def test_an_interrupted_opening_does_not_keep_the_catalogue_locked(
 
 
 @pytest.mark.skipif("not config.getoption('--database') == 'sqlite'")
-def test_a_reader_replaces_an_empty_catalogue_file(lake: LakeConfig) -> None:
-    lake.catalog_path.parent.mkdir(parents=True)
-    lake.catalog_path.touch()
+def test_a_reader_replaces_an_empty_catalogue_file(no_lake: LakeConfig) -> None:
+    no_lake.catalog_path.parent.mkdir(parents=True)
+    no_lake.catalog_path.touch()
     assert count() == 0
 
 

@@ -1,0 +1,30 @@
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+START = date(2025, 1, 1)
+DAYS = 7
+
+
+class Command(BaseCommand):
+    help = "Load a small made-up market, by the same commands as a real one."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = settings.VAR_DIR / "demo"
+        market = ["--start-date", str(START), "--days", str(DAYS), "--directory", str(folder)]
+        symbols = [option for symbol in SYMBOLS for option in ("--symbol", symbol)]
+        call_command("synthetic_market", *symbols, *market)
+        end = START + timedelta(days=DAYS - 1)
+        for symbol in SYMBOLS:
+            source = ["--symbol", symbol, "--start-date", str(START), "--end-date", str(end)]
+            source += ["--data-dir", str(folder)]
+            call_command("ingest_aggtrades", *source)
+            call_command("ingest_oi", *source)
+            call_command("ingest_klines", "--interval", "1m", *source)
+            call_command("ingest_klines", "--interval", "5m", *source)
+            call_command("ingest_klines_15m", *source)
+            call_command("enable_symbol", symbol)
