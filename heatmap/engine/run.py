@@ -134,6 +134,8 @@ class Run:
         counts = np.array([len(prior.quantity), 0, bins[1], -1, 0])
         ladder = empty_ladder(bins[1])
         lifecycle.place_all(cohorts, ladder, bins_, amounts, counts)
+        # Room for what opens in six weeks is not touched before it is needed.
+        cohorts = _with_room(cohorts, len(cohorts) + sum(opens for _, _, opens in self.blocks[:3]))
         for number, (start, stop, opens) in enumerate(self.blocks):
             if number or self.begins_a_block:
                 lifecycle.forget_small(SMALLEST_SHARE, cohorts, ladder, bins_, amounts, counts)
@@ -169,15 +171,16 @@ class Run:
     ) -> BookSide:
         scale = amounts[lifecycle.SCALE]
         cohorts = cohorts[: counts[lifecycle.COHORTS]]
-        cohorts = cohorts[cohorts["amount"] * scale > 0]
-        origin = cohorts["origin"]
+        quantity = cohorts["amount"] * scale
+        open_ = np.flatnonzero(quantity)
+        origin = cohorts["origin"][open_]
         old, new = -1 - origin[origin < 0], origin[origin >= 0]
         entry, leverage = np.divmod(new, max(self.mix.leverage.shape[1], 1))
         change = self.entries.change[entry]
         new_leverage = self.mix.leverage[self.mix.table[change], leverage]
         return BookSide(
-            liquidation_price=cohorts["key"] * side,
-            quantity=cohorts["amount"] * scale,
+            liquidation_price=cohorts["key"][open_] * side,
+            quantity=quantity[open_],
             entry_time=np.concatenate((prior.entry_time[old], self.changes.time[change])),
             entry_price=np.concatenate((prior.entry_price[old], self.entries.price[entry])),
             leverage=np.concatenate((prior.leverage[old], new_leverage)),
