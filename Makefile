@@ -25,6 +25,8 @@ run: $(VENV)/installed
 demo: $(VENV)/installed
 	@exec $(BIN) manage.py up --demo $(ARGS)
 
+# The programs that tests start would compile every module again without their bytecode.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/installed-dev
 	@failed=0; for database in sqlite postgresql; do \
 		$(BIN) -m pytest --quiet -n 2 --dist worksteal --database $$database $(ARGS) || failed=1; \

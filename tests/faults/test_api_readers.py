@@ -26,7 +26,7 @@ from tests.support.steps import load_here, send, wait_for_end
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-READERS, FILES = 8, 4
+READERS, FILES, ROWS = 8, 4, 30_000
 LAST = FIRST + timedelta(days=FILES - 1)
 PATHS = (
     "/liquidations/heatmap-timeseries?symbol=ETHUSDT&time_window=48h",
@@ -97,7 +97,7 @@ def test_eight_readers_meet_no_error_while_four_files_load(
     record_property: Callable[[str, object], None],
 ) -> None:
     for file in plan_files("ETHUSDT", "aggTrades", None, FIRST, LAST):
-        put_csv(tmp_path / "data", file, agg_trades_csv(file, rows=100_000))
+        put_csv(tmp_path / "data", file, agg_trades_csv(file, rows=ROWS))
     worker = start_worker(concurrency=2, **WORKER_SETTINGS)
     for path in PATHS:
         urlopen(server.url + path, timeout=120).close()  # the first answer waits for the compiler
@@ -111,7 +111,7 @@ def test_eight_readers_meet_no_error_while_four_files_load(
     with Readers(server.url) as busy:
         send(job)
         wait_for_end(job)
-    assert (job.state, count()) == (RunState.SUCCEEDED, FILES * 100_000)
+    assert (job.state, count()) == (RunState.SUCCEEDED, FILES * ROWS)
     for readers in (idle, busy):
         assert {status for status, _ in readers.answers} == {200}
         assert len(readers.answers) >= 100

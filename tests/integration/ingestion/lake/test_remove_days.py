@@ -11,14 +11,13 @@ from ingestion.lake import (
     free_disk,
     read,
     remove_symbol,
-    rows_within,
     writer,
 )
 from ingestion.lake.schema import LEDGER, QUARANTINE
 from ingestion.sources.files import ArchiveFile
 from tests.integration.ingestion.lake.test_upkeep import change_catalog
 from tests.support.archive_files import csv_of
-from tests.support.lake_days import FIRST, current_fingerprint, day, fingerprint, put, running
+from tests.support.lake_days import FIRST, current_fingerprint, day, fingerprint, put
 
 pytestmark = pytest.mark.postgresql
 
@@ -109,26 +108,3 @@ def test_a_state_that_was_the_newest_for_long_outlives_its_removal(lake: LakeCon
     change_times(lake, f"<= {version}")
     free_disk(writer())
     assert fingerprint(writer().cursor(), "ETHUSDT", f"AT (VERSION => {version})") == before
-
-
-def _remove() -> None:
-    remove_symbol(writer(), "ETHUSDT", MIDDLE)
-
-
-def _seen(times: int) -> set[tuple[int, ...]]:
-    seen = set()
-    for _ in range(times):
-        with read.snapshot() as cursor:
-            seen.add(tuple(rows_within(cursor, "ETHUSDT").values()))
-    return seen
-
-
-def test_a_reader_sees_all_of_it_or_nothing(lake: LakeConfig) -> None:
-    put_days("ETHUSDT")
-    (whole,) = _seen(1)
-    with running(lake, [(_remove, ()), (_seen, (60,))]) as (change, reads):
-        change.result(120)
-        seen = reads.result(120)
-    (cut,) = _seen(1)
-    assert cut != whole
-    assert seen <= {whole, cut}

@@ -3,8 +3,6 @@
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
 import duckdb
 import psycopg
@@ -51,15 +49,6 @@ def maintain(rounds: int) -> None:
     for _ in range(rounds):
         lake_package.merge_small_files(writer())
         lake_package.free_disk(writer(), 7)
-
-
-def load_one_of_each() -> dict[str, dict[str, tuple]]:
-    put(day())
-    put(day(dataset="metrics"))
-    put(day(dataset="klines", interval="5m"))
-    lake_package.merge_small_files(writer())
-    lake_package.free_disk(writer(), 1)
-    return {symbol: current_fingerprint(symbol) for symbol in ("ETHUSDT",)}
 
 
 def test_two_writers_of_the_same_days_of_two_symbols_leave_exact_rows(lake: LakeConfig) -> None:
@@ -194,22 +183,6 @@ def test_maintenance_and_writing_at_once_do_each_other_no_harm(lake: LakeConfig)
     calls = [(maintain, (6,)), (write_days, (("ETHUSDT",), 6))]
     assert run_in_processes(lake, calls) == [None, None]
     assert count() == 600
-
-
-def test_another_time_zone_gives_the_same_rows(
-    lake: LakeConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    expected = load_one_of_each()
-    tokyo_and_new_york = []
-    for zone in ("America/New_York", "Asia/Tokyo"):
-        monkeypatch.setenv("TZ", zone)
-        other = replace(lake, data_path=tmp_path / zone)
-        if lake.is_sqlite:
-            other = replace(other, catalog_url=f"sqlite:///{tmp_path}/{zone}/catalog.sqlite")
-            tokyo_and_new_york += run_in_processes(other, [(load_one_of_each, ())])
-        else:  # the same lake again: its rows are replaced by what the other zone reads
-            tokyo_and_new_york += run_in_processes(lake, [(load_one_of_each, ())])
-    assert tokyo_and_new_york == [expected, expected]
 
 
 def spill(number: int) -> int:
