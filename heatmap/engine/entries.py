@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from heatmap.engine.book import NEVER, PENDING, PENDING_SUMS, Book
+from heatmap.engine.kernel import kernel
 from heatmap.engine.margin import BracketTable, brackets_in_force
 from heatmap.engine.market import (
     LONGEST_SPACING,
@@ -86,20 +86,16 @@ class Entries(NamedTuple):
 
 @dataclass(frozen=True)
 class Mix:
-    """At what leverage the contracts of E changes open, of J leverages.
+    """At what leverage the contracts of E changes open, of J leverages by N tables of brackets.
 
-    `leverage` [E, J] is after folding; `long_weight` and `short_weight` [E, J] are shares of what
-    opens. `table` [E] numbers the brackets in force, which `floors`, `rates` and `cums` [N, B]
-    hold, filled up with infinite floors.
+    `leverage` [N, J] is after folding; `long_weight` and `short_weight` [E, J] are shares of what
+    opens. `table` [E] numbers the brackets in force.
     """
 
     leverage: FloatArray
     long_weight: FloatArray
     short_weight: FloatArray
     table: IntArray
-    floors: FloatArray
-    rates: FloatArray
-    cums: FloatArray
 
 
 def assign_figures(candles: Candles, open_interest: OpenInterest, book: Book) -> Figures:
@@ -136,7 +132,7 @@ def find_changes(candles: Candles, figures: Figures, book: Book) -> tuple[Change
     pending = book.pending.copy()
     count = int(np.isfinite(figures.closing).sum())
     candle, start = np.empty(count, np.int64), np.empty(count, np.int64)
-    seen = np.empty((count, len(PENDING)))
+    seen = np.empty((len(PENDING), count))
     since = _sum_between_figures(
         sums,
         extremes,
@@ -148,7 +144,7 @@ def find_changes(candles: Candles, figures: Figures, book: Book) -> tuple[Change
         start,
         seen,
     )
-    changes = _changes_of(dict(zip(PENDING, seen.T, strict=True)), candle, start)
+    changes = _changes_of(dict(zip(PENDING, seen, strict=True)), candle, start)
     closing = figures.closing[candle]
     return changes._replace(time=candles.end_time[candle], open_interest=closing), since, pending
 
@@ -196,7 +192,7 @@ def _summands(candles: Candles, figures: Figures, book: Book) -> FloatArray:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_between_figures(sums, extremes, figures, end_time, pending, since, candle, start, seen):
     change = 0
     for i in range(len(sums)):
@@ -211,7 +207,7 @@ def _sum_between_figures(sums, extremes, figures, end_time, pending, since, cand
         if np.isnan(figures.closing[i]):
             continue
         candle[change], start[change] = i, since
-        seen[change] = pending
+        seen[:, change] = pending
         since = end_time[i]
         pending[:] = 0.0
         change += 1
@@ -301,25 +297,12 @@ def leverage_mix(
     short_mix = np.array(
         [_mix(parameters.short_leverage_weights, leverages, row) for row in folded]
     )
-    leverage, long_weight, short_weight = folded[table], long_mix[table], short_mix[table]
+    long_weight, short_weight = long_mix[table], short_mix[table]
     if parameters.taker_tilt:
         tilt = parameters.taker_tilt * changes.taker_imbalance
-        long_weight = _tilted(long_weight, leverage, tilt)
-        short_weight = _tilted(short_weight, leverage, -tilt)
-    widest = max(len(one.floors) for one in brackets)
-    return Mix(
-        leverage,
-        long_weight,
-        short_weight,
-        table,
-        floors=np.array([_padded(one.floors, widest, np.inf) for one in brackets]),
-        rates=np.array([_padded(one.maintenance_margin_rates, widest, 0.0) for one in brackets]),
-        cums=np.array([_padded(one.cums, widest, 0.0) for one in brackets]),
-    )
-
-
-def _padded(values: FloatArray, length: int, filler: float) -> FloatArray:
-    return np.append(values, np.full(length - len(values), filler))
+        long_weight = _tilted(long_weight, folded[table], tilt)
+        short_weight = _tilted(short_weight, folded[table], -tilt)
+    return Mix(folded, long_weight, short_weight, table)
 
 
 def _mix(weights: LeverageWeights, leverages: list[float], folded: FloatArray) -> FloatArray:

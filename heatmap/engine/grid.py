@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heatmap.engine.lifecycle import EDGE_TOLERANCE
+from heatmap.engine.ladder import EDGE_TOLERANCE
 from heatmap.engine.market import FloatArray, IntArray
 
 LARGEST_BIN = 0.001

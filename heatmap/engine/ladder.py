@@ -1,86 +1,58 @@
-"""Which open cohorts a price sweeps: cohorts by steps of their key, found without a search.
+"""Where cohorts lie by their key, and which of them a price sweeps: found without a search.
 
 A key is a liquidation price for longs and its negative for shorts, so that for both sides the
-position with the highest key is liquidated first.
+position with the highest key is liquidated first. Cohorts lie on places: a place is one step of
+the price inside one price bin. It knows what its cohorts hold together, so that nothing looks at
+them when a price sweeps the whole place.
 """
 
-import math
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 
-STEPS_PER_OCTAVE = 2048
-"""A step is 0.03 % of the price high: few cohorts share one, and few are empty."""
-LOWEST_OCTAVE, OCTAVES = -34, 64
-STEPS = STEPS_PER_OCTAVE * OCTAVES
+from heatmap.engine.kernel import kernel
+
+# Levels closer than this (in bins) to an edge of a bin lie on it: see TOUCH_TOLERANCE.
+EDGE_TOLERANCE = 1e-9
+STEP_BITS = 11
+"""A step is 2^-11 of a power of two, 0.02 to 0.05 % of the price: few cohorts share one."""
+# A step is what the exponent and the first bits of a float's fraction say.
+SHIFT = 52 - STEP_BITS
+LOWEST_EXPONENT, EXPONENTS = -34, 64
+LOWEST_STEP, STEPS = (1023 + LOWEST_EXPONENT) << STEP_BITS, EXPONENTS << STEP_BITS
+
+PLACE = np.dtype(
+    [
+        ("count", np.int32),
+        ("first", np.int32),
+        ("newest", np.int32),
+        ("bin", np.int32),
+        ("contracts", np.float64),
+        ("value", np.float64),
+    ]
+)
+"""A place: how many open cohorts it has, the first and the newest of them, its bin, and what they
+hold: contracts and USDT, / scale. All but `count` mean nothing where there are none."""
+Ladder = np.ndarray
+"""All places, by number."""
 
 
-class Ladder(NamedTuple):
-    """The newest cohort on each step (-1: none).
+def empty_ladder(bin_count: int) -> Ladder:
+    """All places, without a cohort.
 
     The steps are the same for every market and time, so that nothing depends on later prices.
-    `next` links the cohorts of a step, by cohort. `ordered`: sweep cohorts in the order of their
-    keys, not only of their steps.
     """
-
-    newest: np.ndarray
-    next: np.ndarray
-    ordered: bool
+    return np.zeros(STEPS + bin_count + 1, PLACE)
 
 
-def empty_ladder(ordered: bool) -> Ladder:
-    """A ladder with room for no cohort yet."""
-    return Ladder(np.full(STEPS, -1, np.int32), np.empty(0, np.int32), ordered)
+@kernel
+def bin_of(price, bins):
+    """The bin of a price; -1 is below all, their number above all."""
+    position = np.floor(price / bins.size + EDGE_TOLERANCE) - bins.first
+    return int(min(max(position, -1.0), float(len(bins.density))))
 
 
-@njit(cache=True, nogil=True, inline="always")
-def step_of(key):
-    """The step of a key, from 0 up; what lies beyond the ends is on the first or the last."""
-    price = abs(key)
-    step = 0
-    if price > 0.0:
-        octave = math.log2(price) - LOWEST_OCTAVE
-        step = int(min(max(octave * STEPS_PER_OCTAVE, 0.0), STEPS - 1.0))
-    return step if key >= 0.0 else STEPS - 1 - step
-
-
-@njit(cache=True, nogil=True, inline="always")
-def put(cohort, key, ladder):
-    """Put a cohort on its step; gives the step."""
-    step = step_of(key)
-    ladder.next[cohort] = ladder.newest[step]
-    ladder.newest[step] = cohort
-    return step
-
-
-@njit(cache=True, nogil=True, inline="always")
-def swept(step, trigger, keys, ladder):
-    """Take the cohorts with a key of at least `trigger` off a step; gives the first of them, which
-    `next` links, or -1."""
-    taken, kept = -1, -1
-    cohort = ladder.newest[step]
-    while cohort >= 0:
-        following = ladder.next[cohort]
-        if keys[cohort] < trigger:
-            ladder.next[cohort], kept = kept, cohort
-        elif ladder.ordered:
-            taken = _inserted(cohort, taken, keys, ladder)
-        else:
-            ladder.next[cohort], taken = taken, cohort
-        cohort = following
-    ladder.newest[step] = kept
-    return taken
-
-
-@njit(cache=True, nogil=True)
-def _inserted(cohort, first, keys, ladder):
-    if first < 0 or keys[first] <= keys[cohort]:
-        ladder.next[cohort] = first
-        return cohort
-    before = first
-    while ladder.next[before] >= 0 and keys[ladder.next[before]] > keys[cohort]:
-        before = ladder.next[before]
-    ladder.next[cohort] = ladder.next[before]
-    ladder.next[before] = cohort
-    return first
+@kernel
+def place_of(price, bin_, bins):
+    """The place of a price in the bin `bin_`; a higher key is never on a lower place."""
+    step = (np.float64(price).view(np.int64) >> SHIFT) - LOWEST_STEP
+    place = min(max(step, 0), STEPS - 1) + bin_ + 1
+    return place if bins.side > 0 else STEPS + len(bins.density) - place

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from heatmap.engine.market import FloatArray, IntArray
 
 LONG, SHORT = 1, -1
+TERMS = np.dtype([("free", np.float64), ("cum", np.float64), ("kept", np.float64)])
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,27 @@ def liquidation_price(
     return np.asarray(prices).reshape(shape)
 
 
+def liquidation_terms(
+    leverage: FloatArray, side: int, notional: float, brackets: Sequence[BracketTable]
+) -> NDArray:
+    """What `liquidation_price` makes of positions of `notional` USDT at entry, at any entry price.
+
+    `leverage` [N, J]: J leverages for each of the N `brackets`. Gives [N, J] of TERMS:
+
+        liquidation price = (EP free - cum / Q) / kept,    Q = notional / EP
+
+    The bracket is the same at every entry price, because the notional at the liquidation price is.
+    """
+    terms = np.empty(leverage.shape, TERMS)
+    terms["free"] = 1.0 - side / leverage
+    for row, table in enumerate(brackets):
+        at_price = liquidation_price(1.0, leverage[row], side, notional, table) * notional
+        bracket = np.maximum(np.searchsorted(table.floors, at_price, side="left") - 1, 0)
+        terms["cum"][row] = side * table.cums[bracket]
+        terms["kept"][row] = 1.0 - side * table.maintenance_margin_rates[bracket]
+    return terms
+
+
 @njit(cache=True, nogil=True)
 def _liquidation_prices(entries, leverages, sides, quantities, floors, rates, cums):
     prices = np.empty(len(entries))
@@ -122,7 +144,7 @@ def _liquidation_prices(entries, leverages, sides, quantities, floors, rates, cu
 
 @njit(cache=True, nogil=True)
 def liquidation_price_of(entry, leverage, side, quantity, floors, rates, cums):
-    """`liquidation_price` of one position, for compiled code; infinite floors fill up a table."""
+    """`liquidation_price` of one position, for compiled code."""
     margin_free = entry * (1.0 - side / leverage)
     bracket = _bracket_of(entry * quantity, floors)
     price = 0.0

@@ -11,12 +11,14 @@ from heatmap.engine import entries, lifecycle
 from heatmap.engine.book import Book, BookSide
 from heatmap.engine.ladder import empty_ladder
 from heatmap.engine.lifecycle import TOUCH_TOLERANCE
-from heatmap.engine.margin import LONG, BracketTable
+from heatmap.engine.margin import LONG, BracketTable, liquidation_terms
 from heatmap.engine.market import Candles, FloatArray, IntArray, OpenInterest, TradedPrices
 from heatmap.engine.parameters import ModelParameters
 
 Plane = NDArray[np.float32]
-BLOCK_MS = 7 * 86_400_000
+NO_CANDLE = -2
+"""Ends the list of the columns' last candles; -1 is that of a column before the first."""
+BLOCK_MS = 14 * 86_400_000
 SMALLEST_SHARE = 1e-12
 """Cohorts that hold less of their side have no level any more."""
 
@@ -63,31 +65,47 @@ class Run:
         self.changes, self.pending_since, self.pending = entries.find_changes(
             candles, self.figures, book
         )
-        self.parameters = parameters
+        self.parameters, self.brackets = parameters, brackets
         self.entries = entries.entries_of(self.changes, parameters, trades)
         self.mix = entries.leverage_mix(self.changes, brackets, parameters)
+        self.change_rows, self.entry_rows = self._change_rows(), self._entry_rows()
         self.begins_a_block, self.blocks = self._blocks()
         self.change_of = np.full(len(candles.open_time), -1)
         self.change_of[self.changes.candle] = np.arange(len(self.changes.candle))
+
+    def _change_rows(self) -> NDArray:
+        changes, entries = self.changes, self.entries
+        turnover = self.parameters.turnover * changes.volume
+        rows = np.empty(len(changes.candle), lifecycle.CHANGE)
+        rows["open_interest"], rows["placed"] = changes.open_interest, changes.placed
+        rows["turnover"] = np.where(np.isfinite(turnover), turnover, 0.0)
+        rows["first_entry"], rows["last_entry"] = entries.offsets[:-1], entries.offsets[1:]
+        rows["table"] = self.mix.table
+        return rows
+
+    def _entry_rows(self) -> NDArray:
+        rows = np.empty(len(self.entries.price), lifecycle.ENTRY)
+        rows["price"], rows["share"] = self.entries.price, self.entries.share
+        return rows
 
     def _blocks(self) -> tuple[bool, list[tuple[int, int, int]]]:
         """Blocks of candles between which small cohorts are forgotten: [start, stop), and how many
         cohorts may open in each; and whether the first of them begins where the book ended.
 
-        They are weeks of the calendar, so that a book does not depend on where a run began. Without
-        turnover nothing becomes small, and all is one block.
+        They are pairs of calendar weeks, so that a book does not depend on where a run began.
+        Without turnover nothing becomes small, and all is one block.
         """
         end_time = self.candles.end_time
         count = len(end_time)
-        week = (end_time - 1) // BLOCK_MS
+        block = (end_time - 1) // BLOCK_MS
         starts = [0]
         if self.parameters.turnover:
-            starts += (np.flatnonzero(np.diff(week)) + 1).tolist()
+            starts += (np.flatnonzero(np.diff(block)) + 1).tolist()
         bounds = np.array([*starts, count])
         change = np.searchsorted(self.changes.candle, bounds)
         opened = np.diff(self.entries.offsets[change]) * self.mix.leverage.shape[1]
         begins = bool(
-            self.parameters.turnover and count and week[0] != (self.book.time - 1) // BLOCK_MS
+            self.parameters.turnover and count and block[0] != (self.book.time - 1) // BLOCK_MS
         )
         return begins, list(
             zip(bounds[:-1].tolist(), bounds[1:].tolist(), opened.tolist(), strict=True)
@@ -106,25 +124,26 @@ class Run:
             low * (1 - TOUCH_TOLERANCE) if long else -high * (1 + TOUCH_TOLERANCE),
             self.figures.restart,
             self.change_of,
+            not self.parameters.turnover,
         )
-        openings = self._openings(self.mix.long_weight if long else self.mix.short_weight)
+        openings = self._openings(side, self.mix.long_weight if long else self.mix.short_weight)
         cohorts = _cohorts_of(prior, side)
-        bins_ = _bins(bins, side)
+        bins_ = lifecycle.Bins(bins[2], bins[0], side, np.zeros(bins[1]))
         columns = _columns(last_candle, bins[1])
-        amounts = np.array([prior.total, prior.unplaced, 1.0, 0.0, 0.0])
-        counts = np.array([len(prior.quantity), 0, -1, bins[1], -1, 0])
-        ladder = empty_ladder(ordered=not self.parameters.turnover)
+        amounts = np.array([prior.total, prior.unplaced, 1.0, 0.0, 0.0, -np.inf])
+        counts = np.array([len(prior.quantity), 0, bins[1], -1, 0])
+        ladder = empty_ladder(bins[1])
+        lifecycle.place_all(cohorts, ladder, bins_, amounts, counts)
+        # Room for what opens in six weeks is not touched before it is needed.
+        cohorts = _with_room(cohorts, len(cohorts) + sum(opens for _, _, opens in self.blocks[:3]))
         for number, (start, stop, opens) in enumerate(self.blocks):
-            cohorts = _with_room(cohorts, counts[lifecycle.COHORTS] + opens)
-            if len(ladder.next) < len(cohorts.key):
-                ladder = ladder._replace(next=np.resize(ladder.next, len(cohorts.key)))
-            if number == 0:
-                lifecycle.link_all(cohorts, ladder, bins_, counts)
             if number or self.begins_a_block:
                 lifecycle.forget_small(SMALLEST_SHARE, cohorts, ladder, bins_, amounts, counts)
+            cohorts = _with_room(cohorts, counts[lifecycle.COHORTS] + opens)
             lifecycle.run_side(
                 path, openings, cohorts, ladder, bins_, columns, amounts, counts, start, stop
             )
+        lifecycle.mark_swept(cohorts, ladder, counts)
         return SideRun(
             SideColumns(
                 density=columns.density[1:],
@@ -136,25 +155,11 @@ class Run:
             self._side_after(prior, side, cohorts, amounts, counts),
         )
 
-    def _openings(self, weight: FloatArray) -> lifecycle.Openings:
+    def _openings(self, side: int, weight: FloatArray) -> lifecycle.Openings:
         """`weight` [E, J]: of the side's leverages."""
-        changes, mix = self.changes, self.mix
-        turnover = self.parameters.turnover * changes.volume
-        return lifecycle.Openings(
-            changes.open_interest,
-            np.where(np.isfinite(turnover), turnover, 0.0),
-            changes.placed,
-            self.entries.offsets,
-            mix.leverage,
-            weight,
-            mix.table,
-            self.entries.price,
-            self.entries.share,
-            self.parameters.position_notional,
-            mix.floors,
-            mix.rates,
-            mix.cums,
-        )
+        notional = self.parameters.position_notional
+        terms = liquidation_terms(self.mix.leverage, side, notional, self.brackets)
+        return lifecycle.Openings(self.change_rows, weight, self.entry_rows, notional, terms)
 
     def _side_after(
         self,
@@ -165,18 +170,20 @@ class Run:
         counts: IntArray,
     ) -> BookSide:
         scale = amounts[lifecycle.SCALE]
-        quantity = cohorts.amount[: counts[lifecycle.COHORTS]] * scale
+        cohorts = cohorts[: counts[lifecycle.COHORTS]]
+        quantity = cohorts["amount"] * scale
         open_ = np.flatnonzero(quantity)
-        origin = cohorts.origin[open_]
+        origin = cohorts["origin"][open_]
         old, new = -1 - origin[origin < 0], origin[origin >= 0]
         entry, leverage = np.divmod(new, max(self.mix.leverage.shape[1], 1))
         change = self.entries.change[entry]
+        new_leverage = self.mix.leverage[self.mix.table[change], leverage]
         return BookSide(
-            liquidation_price=cohorts.key[open_] * side,
+            liquidation_price=cohorts["key"][open_] * side,
             quantity=quantity[open_],
             entry_time=np.concatenate((prior.entry_time[old], self.changes.time[change])),
             entry_price=np.concatenate((prior.entry_price[old], self.entries.price[entry])),
-            leverage=np.concatenate((prior.leverage[old], self.mix.leverage[change, leverage])),
+            leverage=np.concatenate((prior.leverage[old], new_leverage)),
             unplaced=float(amounts[lifecycle.UNPLACED] * scale),
             total=float(amounts[lifecycle.TOTAL]),
         )
@@ -200,34 +207,26 @@ class Run:
 
 
 def _cohorts_of(prior: BookSide, side: int) -> lifecycle.Cohorts:
-    count = len(prior.quantity)
-    return lifecycle.Cohorts(
-        key=prior.liquidation_price * side,
-        amount=prior.quantity.copy(),
-        origin=-1 - np.arange(count),
-        next_in_bin=np.empty(count, np.int32),
-    )
+    cohorts = np.empty(len(prior.quantity), lifecycle.COHORT)
+    cohorts["key"] = prior.liquidation_price * side
+    cohorts["amount"] = prior.quantity
+    cohorts["origin"] = -1 - np.arange(len(cohorts))
+    return cohorts
 
 
 def _with_room(cohorts: lifecycle.Cohorts, count: int) -> lifecycle.Cohorts:
     """The same cohorts where there is room for `count`."""
-    if count <= len(cohorts.key):
+    if count <= len(cohorts):
         return cohorts
-    larger = [np.empty(count + count // 4, array.dtype) for array in cohorts]
-    for new, array in zip(larger, cohorts, strict=True):
-        new[: len(array)] = array
-    return lifecycle.Cohorts(*larger)
-
-
-def _bins(bins: tuple[int, int, float], side: int) -> lifecycle.Bins:
-    first, count, size = bins
-    return lifecycle.Bins(size, first, float(side), np.zeros(count), np.full(count, -1, np.int32))
+    larger = np.empty(count + count // 4, cohorts.dtype)
+    larger[: len(cohorts)] = cohorts
+    return larger
 
 
 def _columns(last_candle: IntArray, bin_count: int) -> lifecycle.Columns:
     count = len(last_candle)
     return lifecycle.Columns(
-        last_candle,
+        np.append(last_candle, NO_CANDLE),
         np.empty((count, bin_count), np.float32),
         *(np.empty(count) for _ in range(4)),
     )

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from heatmap.engine import (
+    NET_OPEN_INTEREST,
+    TURNOVER,
     Book,
     BracketTable,
     Candles,
-    ModelParameters,
     OpenInterest,
     checkpoints,
     compute_heatmap,
@@ -37,7 +39,7 @@ BRACKETS = (
         max_leverages=np.array([150, 100, 75, 50]),
     ),
 )
-MODEL = ModelParameters()
+MODEL = TURNOVER
 
 
 def random_market(days: int, interval_ms: int, seed: int = 1) -> tuple[Candles, OpenInterest]:
@@ -66,17 +68,19 @@ def random_market(days: int, interval_ms: int, seed: int = 1) -> tuple[Candles, 
     return candles, OpenInterest(START + 300_000 * np.arange(figures), contracts)
 
 
-def median(run: Callable[[], object], times: int = 7) -> float:
-    """Median CPU seconds of some runs, after one to warm up.
+def median(
+    run: Callable[[], object], times: int = 7, clock: Callable[[], float] = time.process_time
+) -> float:
+    """Median seconds of some runs, after one to warm up; by default of CPU.
 
     Longs and shorts have a thread each, so on two idle cores the clock shows about half of it.
     """
     run()
     seconds = []
     for _ in range(times):
-        start = time.process_time()
+        start = clock()
         run()
-        seconds.append(time.process_time() - start)
+        seconds.append(clock() - start)
     return statistics.median(seconds)
 
 
@@ -91,9 +95,10 @@ def week_of_minutes() -> None:
     columns = np.arange(end - 7 * DAY, end + 1, 5 * MINUTE)
     size = bins_of(candles.slice(30 * 1440, 37 * 1440), 400)
     args = (candles, open_interest, BRACKETS, MODEL, columns, size)
+    plain = (*args[:3], NET_OPEN_INTEREST, *args[4:])
+    seconds, old = median(lambda: compute_heatmap(*args)), median(lambda: compute_heatmap(*plain))
     report(
-        "7 d of 1m after 30 d of history, 400 bins, 2,017 columns",
-        median(lambda: compute_heatmap(*args)),
+        "7 d of 1m after 30 d of history, 400 bins, 2,017 columns", seconds, beside(old, seconds)
     )
     (book,) = checkpoints(Book(), *args[:4], np.array([end - 7 * DAY - 15 * DAY]))
     report("the same from a checkpoint 15 d before", median(lambda: compute_heatmap(*args, book)))
@@ -139,8 +144,11 @@ def year_of_columns() -> None:
     columns = candles.end_time[287::288]
     size = bins_of(candles, 1000)
     args = (candles, open_interest, BRACKETS, MODEL)
-    year = median(lambda: compute_heatmap(*args, columns, size), 3)
-    report("1 y of 5m (105,120) as 365 columns, 1,000 bins", year)
+    old_rule = partial(compute_heatmap, *args[:3], NET_OPEN_INTEREST, columns, size)
+    turnover = partial(compute_heatmap, *args, columns, size)
+    year, clock = median(turnover, 5), median(turnover, 5, time.perf_counter)
+    note = f"{1000 * clock:.0f} ms by the clock; {beside(median(old_rule, 5), year)}"
+    report("1 y of 5m (105,120) as 365 columns, 1,000 bins", year, note)
     month = candles.slice(0, 8640)
     part = median(lambda: compute_heatmap(month, *args[1:], columns[:30], size))
     report(
@@ -159,6 +167,10 @@ def month_at_five_minutes() -> None:
         "30 d at 5m as 8,640 columns, 1,000 bins, 30 d before",
         median(lambda: compute_heatmap(*args), 5),
     )
+
+
+def beside(old: float, seconds: float) -> str:
+    return f"net-open-interest {1000 * old:.0f} ms, {seconds / old:.1f}x"
 
 
 def report(case: str, seconds: float, note: str = "") -> None:

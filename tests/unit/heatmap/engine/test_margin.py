@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heatmap.engine import LONG, SHORT, BracketTable, liquidation_price
-from heatmap.engine.margin import brackets_in_force
+from heatmap.engine.margin import brackets_in_force, liquidation_terms
 from tests.support.oracle import exact
 from tests.support.oracle import liquidation_price as oracle_price
 from tests.unit.heatmap.engine.markets import BTC_BRACKETS, STEEP_BRACKETS
@@ -48,6 +48,20 @@ def test_random_positions_settle_where_the_oracle_does(table):
         )
     ]
     np.testing.assert_allclose(prices, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("notional", [1_000.0, 10_000.0, 400_000.0, 2.9e6])
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_the_terms_of_a_notional_give_its_liquidation_price_at_every_entry(side, notional):
+    tables = (BTC_BRACKETS, STEEP_BRACKETS)
+    leverages = np.array([[1.0, 2.0, 10.0, 50.0, 100.0], [1.0, 2.0, 3.0, 5.0, 10.0]])
+    terms = liquidation_terms(leverages, side, notional, tables)
+    for entry in (1e-5, 97.3, 104_729.0):
+        quantity = notional / entry
+        for row, table in enumerate(tables):
+            prices = (entry * terms["free"] - terms["cum"] / quantity)[row] / terms["kept"][row]
+            expected = liquidation_price(entry, leverages[row], side, quantity, table)
+            np.testing.assert_allclose(prices, expected, rtol=1e-12, atol=1e-12 * entry)
 
 
 def test_a_long_without_leverage_is_never_liquidated():

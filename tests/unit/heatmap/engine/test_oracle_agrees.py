@@ -18,9 +18,11 @@ from heatmap.engine import (
 from tests.support.oracle import Column, Market
 from tests.unit.heatmap.engine.markets import (
     BTC_BRACKETS,
+    FIVE_MINUTES,
     ROUND_BRACKETS,
     START,
     STEEP_BRACKETS,
+    candles_of,
     markets,
     parameters,
     trades_of,
@@ -65,7 +67,7 @@ def compare(
     model: ModelParameters,
     bin_size: float,
     trades: TradedPrices | None = None,
-) -> None:
+) -> tuple[Heatmap, Market]:
     times = instants(candles)
     top = float(candles.high.max(initial=bin_size)) * 2.2
     heatmap = compute_heatmap(
@@ -81,6 +83,7 @@ def compare(
     )
     oracle = Market(candles, open_interest, list(brackets), model, bin_size, trades)
     assert_same(heatmap, oracle.columns(times))
+    return heatmap, oracle
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
@@ -98,3 +101,27 @@ def test_empty_input_is_an_empty_book(bin_size):
     empty = Candles(nothing, *[np.empty(0)] * 7, interval_ms=60_000)
     figures = OpenInterest(nothing, np.empty(0))
     compare(empty, figures, (BTC_BRACKETS,), ModelParameters(), bin_size)
+
+
+def test_where_many_levels_lie_close_together_the_same_ones_are_swept():
+    random = np.random.default_rng(3)
+    count, two_weeks = 80, 14 * 86_400_000
+    close = 100_000 * np.exp(np.cumsum(random.normal(0, 0.0015, count)))
+    opened = np.append(close[0], close[:-1])
+    rows = np.column_stack(
+        (opened, np.maximum(opened, close) * 1.0003, np.minimum(opened, close) * 0.9997, close)
+    )
+    # Halfway, where two weeks of the calendar end, the ranks close up.
+    first = -(-START // two_weeks) * two_weeks - 40 * FIVE_MINUTES
+    times = first + FIVE_MINUTES * np.arange(count)
+    candles = candles_of(rows.tolist(), open_time=times, volume=random.uniform(10, 90, count))
+    figures = OpenInterest(times + FIVE_MINUTES, 1_000 + np.cumsum(random.normal(0, 5, count)))
+    weights = ((50.0, 2.0), (100.0, 1.0))
+    model = ModelParameters(long_leverage_weights=weights, short_leverage_weights=weights)
+    heatmap, oracle = compare(candles, figures, (BTC_BRACKETS,), model, 130.0)
+    assert heatmap.positions_consumed[1:].sum() > 1e7
+    for book, side in zip((heatmap.book.longs, heatmap.book.shorts), oracle.sides, strict=True):
+        levels = [float(position.liquidation_price) for position in side.positions]
+        quantities = [float(position.quantity) for position in side.positions]
+        np.testing.assert_allclose(book.liquidation_price, levels, rtol=1e-12)
+        np.testing.assert_allclose(book.quantity, quantities, rtol=1e-9)
