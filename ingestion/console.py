@@ -114,7 +114,8 @@ class LoadCommand(BaseCommand):
         parser.add_argument(
             "--accept-bad",
             action="store_true",
-            help="load the good rows of files of which more than 20 %% are bad",
+            help="load the good rows of files of which more than 20 %% are bad, and files whose "
+            "prices are far from those of the days beside them",
         )
         parser.add_argument(
             "--queue", action="store_true", help="leave the work to the workers and return"

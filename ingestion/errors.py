@@ -85,6 +85,10 @@ class TooManyBadRows(NeedsDecision):
     """More of a file's rows are bad than lets the rest be trusted."""
 
 
+class FarPrices(NeedsDecision):
+    """A file whose prices are far from those of the days beside it."""
+
+
 class FewerRows(NeedsDecision):
     """A file that holds fewer rows than the lake holds of its days."""
 

@@ -23,7 +23,7 @@ from ingestion.errors import (
 )
 from ingestion.lake.parse import drop, parse
 from ingestion.lake.read import LoadedFile, loaded_files
-from ingestion.lake.write import Load, replace_files, set_false_rows_aside
+from ingestion.lake.write import Load, replace_files, require_near_prices, set_false_rows_aside
 from ingestion.lease import Lease
 from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
 from ingestion.sources.archive import ArchiveSource
@@ -169,7 +169,15 @@ def _prepare(
         chunk.accept_bad,
     )
     staged.csv_path.unlink()
-    return Load(parsed, staged.origin, staged.sha256, staged.verified, chunk.pk, chunk.accept_fewer)
+    return Load(
+        parsed,
+        staged.origin,
+        staged.sha256,
+        staged.verified,
+        chunk.pk,
+        chunk.accept_fewer,
+        chunk.accept_bad,
+    )
 
 
 def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
@@ -181,6 +189,7 @@ def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
     try:
         if dry_run:
             written, _ = set_false_rows_aside(lake.writer().cursor(), list(loads.values()))
+            require_near_prices(lake.writer().cursor(), written)
         else:
             damage.clear_the_way(chunks)
             written = replace_files(

@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from ingestion.errors import FewerRows, LeaseLost, OutcomeUnknown
-from ingestion.lake import checksums, open_interest
+from ingestion.errors import FarPrices, FewerRows, LeaseLost, OutcomeUnknown
+from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.days import Days
 from ingestion.lake.held import RowsByDay, compare, rows_by_day
@@ -27,7 +27,7 @@ _SAME_FILES = "symbol = ? AND dataset = ? AND candle_interval = ?"
 @dataclass(frozen=True)
 class Load:
     """A parsed file with its provenance, as the ledger keeps it. `accept_fewer`: a person has said
-    that it may replace more rows than it has."""
+    that it may replace more rows than it has; `accept_bad`: that its prices are believed."""
 
     parsed: ParsedFile
     origin: str
@@ -35,6 +35,7 @@ class Load:
     verified: bool
     chunk_id: int
     accept_fewer: bool = False
+    accept_bad: bool = False
 
 
 def replace_files(
@@ -46,8 +47,8 @@ def replace_files(
     same transaction, so what the ledger says is loaded is loaded. `still_mine` is asked under the
     lock, right before writing. Returns the loads as they were written: without rows that the lake's
     own show to be false. Raises LeaseLost when `still_mine` says no, NeedsDecision when files hold
-    fewer rows than the lake, OutOfSpace, LakeBusy or TemporaryError otherwise, and leaves no file
-    behind then.
+    fewer rows than the lake or prices far from those beside them, OutOfSpace, LakeBusy or
+    TemporaryError otherwise, and leaves no file behind then.
     """
     cursor = lake.cursor()
     table = loads[0].parsed.table
@@ -55,6 +56,7 @@ def replace_files(
     try:
         with translated_errors():
             loads, corrections = set_false_rows_aside(cursor, loads)
+            require_near_prices(cursor, loads)
             fresh = [rows_by_day(cursor, table, load.parsed.rows_path) for load in loads]
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
@@ -104,6 +106,19 @@ def set_false_rows_aside(
         false = {figure.time: reason for figure in of_load if (reason := next(why))}
         left.append(_without(cursor, load, false))
     return left, corrections
+
+
+def require_near_prices(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
+    """Raises FarPrices for files whose prices contradict the days beside them, in the lake or in
+    each other."""
+    found = price_level.contradictions(cursor, [load.parsed for load in loads])
+    reasons = {
+        load.chunk_id: reason
+        for load, reason in zip(loads, found, strict=True)
+        if reason and not load.accept_bad
+    }
+    if reasons:
+        raise FarPrices("; ".join(reasons.values()), reasons)
 
 
 def _figures(cursor: duckdb.DuckDBPyConnection, load: Load) -> list[Figure]:

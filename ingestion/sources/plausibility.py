@@ -79,6 +79,11 @@ def instant_fault(instant_ms: int, now_ms: int) -> str:
     return "its time lies in the future"
 
 
+def is_near(price: float, other: float) -> bool:
+    """Whether two prices are within MAX_PRICE_FACTOR of each other."""
+    return other / MAX_PRICE_FACTOR <= price <= other * MAX_PRICE_FACTOR
+
+
 def candle_fault(
     prices: Sequence[float], volume: float, quote_volume: float, median: float | None
 ) -> str:
@@ -92,10 +97,10 @@ def candle_fault(
         return "low, open, close and high contradict each other"
     if high >= MAX_CANDLE_SPREAD * low:
         return "its high is a million times its low or more"
-    if median is None or all(_near(price, median) for price in (low, high)):
+    if median is None or all(is_near(price, median) for price in (low, high)):
         return ""
     traded = quote_volume / volume if volume > 0 else math.nan
-    if not _near(traded, median) and _near(low, traded) and _near(high, traded):
+    if not is_near(traded, median) and is_near(low, traded) and is_near(high, traded):
         return ""
     return "a price is more than 10 times, or less than a tenth of, those around it"
 
@@ -214,7 +219,3 @@ def _same_value(before: float, after: float) -> bool:
 
 def _lasted(level: _Level, times: np.ndarray) -> int:
     return int(times[level[-1]] - times[level[0]])
-
-
-def _near(price: float, other: float) -> bool:
-    return other / MAX_PRICE_FACTOR <= price <= other * MAX_PRICE_FACTOR

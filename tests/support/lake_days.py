@@ -37,6 +37,7 @@ def put(
     content: str | None = None,
     still_mine: Callable[[], bool] = lambda: True,
     sha256: Any = "0" * 64,
+    accept_bad: bool = False,
 ) -> None:
     """Write files of one symbol, dataset and interval into this process's lake, in one commit."""
     cursor = writer().cursor()
@@ -47,7 +48,7 @@ def put(
                 path = Path(folder) / f"{file.name}.csv"
                 path.write_text(csv_of(file) if content is None else content)
                 parsed = parse(cursor, path, file, f"rows_{number}")
-                loads.append(Load(parsed, str(path.name), sha256, False, number))
+                loads.append(Load(parsed, path.name, sha256, False, number, accept_bad=accept_bad))
             replace_files(writer(), loads, still_mine, datetime.now(UTC))
         finally:
             for load in loads:
