@@ -126,6 +126,26 @@ def files_of_the_lake(symbol: Symbol) -> Finding:
     return fail(f"damaged: {named}{more}", advice)
 
 
+@check("open interest of 0")
+def open_interest_of_zero(symbol: Symbol) -> Finding:
+    """Rows that older versions let in, and the end of a contract."""
+    with read.snapshot() as cursor:
+        zeros = read.open_interest_of_zero(cursor, symbol.name)
+        settled = read.settled_on(cursor, symbol.name)
+    if zeros:
+        days = _day(zeros.first_ms - 1), _day(zeros.last_ms - 1)
+        return fail(
+            f"{zeros.rows:,} rows from {days[0]} to {days[1]}, each of which empties the book",
+            f"{_load_command(symbol, 'metrics', *days)[:-1]} --reload`",
+        )
+    if settled:
+        return warn(
+            f"settled: its open interest is 0 since {settled}, and its maps end there",
+            f"Nothing more comes; to stop serving it: `manage.py disable_symbol {symbol}`",
+        )
+    return ok("none")
+
+
 @check("newest data")
 def newest_data(symbol: Symbol) -> Finding:
     with read.snapshot() as cursor:

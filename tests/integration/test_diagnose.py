@@ -16,7 +16,7 @@ from django.utils import timezone
 from heatmap.models import BracketTable
 from ingestion import jobs, load
 from ingestion.collectors import state
-from ingestion.lake import LakeConfig
+from ingestion.lake import LakeConfig, writer
 from ingestion.models import Chunk, ChunkState, CollectorState, Symbol
 from ingestion.sources.files import ArchiveFile
 from liqheat_project.diagnosis import Finding, Outcome, system
@@ -104,6 +104,26 @@ def test_brackets_of_its_own_of_others_and_of_nobody(symbol: Symbol) -> None:
     says(look("brackets", symbol), Outcome.WARN, "are used", "manage.py import_brackets FILE")
     BracketTable.objects.all().delete()
     says(look("brackets", symbol), Outcome.FAIL, "There are no brackets")
+
+
+def test_open_interest_of_0(symbol: Symbol, days: Callable[..., None], tmp_path: Path) -> None:
+    days("metrics")
+    says(look("open interest of 0", symbol), Outcome.OK, "none")
+    last = FIRST + timedelta(days=2)
+    settled = put_csv(tmp_path, ArchiveFile("ETHUSDT", "metrics", None, last))
+    header, *lines = settled.read_text().splitlines()
+    zeros = [",".join([*line.split(",")[:2], "0", "0", ",,,"]) for line in lines]
+    settled.write_text("\n".join([header, *zeros]))
+    job = jobs.create_job(
+        symbol, ["metrics"], last, last, source="folder", folder=str(tmp_path), accept_bad=True
+    )
+    load.run_here(job, lambda job: None)
+    says(look("open interest of 0", symbol), Outcome.WARN, f"since {last}", "disable_symbol")
+    writer().cursor().execute(
+        "UPDATE lake.open_interest_history SET open_interest_contracts = 0 "
+        "WHERE timestamp = TIMESTAMP '2024-11-02 00:00:00'"
+    )
+    says(look("open interest of 0", symbol), Outcome.FAIL, f"1 rows from {FIRST}", "--reload")
 
 
 def test_what_lets_the_api_answer_with_nothing(symbol: Symbol, days: Callable[..., None]) -> None:
