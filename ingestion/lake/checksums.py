@@ -5,6 +5,7 @@ other values. A file of ours gets its line in the commit that adds it; one that 
 flushed, files merged, lists of deleted rows) right after that, or in the next round.
 """
 
+import errno
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,8 @@ def find_damage(lake: Lake, files: Iterable[LakeFile]) -> list[Damage]:
     """Those of the files that are not what they were when their checksums were written down, that
     are missing, or that cannot be read. One without a checksum yet can only be missing.
 
-    Raises TemporaryError where the whole data folder is missing: it may not be mounted.
+    Raises TemporaryError where the whole data folder is missing, for it may not be mounted, and
+    where files may not be opened.
     """
     files = list(files)
     folder = lake.config.data_path
@@ -93,8 +95,8 @@ def find_damage(lake: Lake, files: Iterable[LakeFile]) -> list[Damage]:
         raise TemporaryError(f"{folder / 'main'} is not there: is the disk mounted?")
     with translated_errors():
         known = _known(lake.cursor(), [file.path for file in files])
-    found = ((file, _fault(folder / file.path, known.get(file.path))) for file in files)
-    return [Damage(file, reason) for file, reason in found if reason]
+        found = ((file, _fault(folder / file.path, known.get(file.path))) for file in files)
+        return [Damage(file, reason) for file, reason in found if reason]
 
 
 def _fault(path: Path, known: Checksum | None) -> str:
@@ -108,7 +110,9 @@ def _fault(path: Path, known: Checksum | None) -> str:
     except FileNotFoundError:
         return "it is missing"
     except OSError as error:
-        return f"it cannot be read: {error.strerror}"
+        if error.errno != errno.EIO:
+            raise  # such as too many open files: no fault of this one
+        return "it cannot be read: the disk reports an error"
     return "" if sha256 == known.sha256 else "its bytes have changed: the SHA-256 is another"
 
 

@@ -230,7 +230,7 @@ def translated_errors() -> Iterator[None]:
                 f"{_config.catalog_path} is damaged: {text[:200]}. Stop everything and put a "
                 "backup of it back, or move it and LAKE_DATA_PATH aside and load the data again"
             ) from error
-        if isinstance(error, duckdb.Error) and any(sign in text for sign in _SIGNS_OF_A_BAD_FILE):
+        if isinstance(error, duckdb.Error) and _is_of_a_bad_file(text):
             raise FileDamaged(
                 f"A file of the lake cannot be read: {text[:300]}. `manage.py data_quality "
                 "--verify` names it and its days, which must be loaded anew"
@@ -261,10 +261,19 @@ _SIGNS_OF_A_BAD_FILE = (
 )
 """What DuckDB's reader of Parquet says of bytes that make no sense; it often names the file."""
 
+_SIGNS_OF_ANOTHER_FAULT = ("Too many open files", "Permission denied", "Could not write", "emory")
+
 _NO_POOLER = (
     "LAKE_CATALOG_URL leads to a connection pooler in transaction mode, behind which the lake's "
     "lock does not hold: give the address of the PostgreSQL server itself"
 )
+
+
+def _is_of_a_bad_file(text: str) -> bool:
+    return any(sign in text for sign in _SIGNS_OF_A_BAD_FILE) and not any(
+        sign in text for sign in _SIGNS_OF_ANOTHER_FAULT
+    )
+
 
 _config: LakeConfig | None = None
 _open_lakes: dict[tuple[int, bool], Lake] = {}

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from ingestion import damage, jobs, lake, load, quality, rollback
+from ingestion.errors import TemporaryError
 from ingestion.lake import LakeConfig, merge_small_files, read, record_new, writer
 from ingestion.models import (
     CollectorState,
@@ -207,6 +208,9 @@ def test_a_backups_file_in_its_place_ends_the_finding(candles: LakeConfig) -> No
     assert damage.verify().damaged == []
     path.unlink()
     assert damage.verify("ETHUSDT").damaged[0].reason == "it is missing"
+    path.symlink_to(path)
+    with pytest.raises(TemporaryError, match="symbolic links"):
+        damage.verify()  # it may be opened another time
 
 
 def test_the_api_says_why_it_cannot_answer(candles: LakeConfig, ethereum: Symbol) -> None:
