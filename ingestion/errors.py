@@ -38,6 +38,10 @@ class LakeBusy(TemporaryError):
     """Others held the lake's write lock for too long."""
 
 
+class FileDamaged(TemporaryError):
+    """A Parquet file of the lake cannot be read: its days must be loaded anew."""
+
+
 class OutcomeUnknown(TemporaryError):
     """The connection was lost during a commit: everything or nothing of it was kept."""
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Min
 from django.utils import timezone
 
-from ingestion import jobs, lake, lease
+from ingestion import damage, jobs, lake, lease
 from ingestion.errors import (
     IngestionError,
     LeaseLost,
@@ -87,7 +87,7 @@ def run_here(job: IngestionJob, report: Callable[[IngestionJob], None]) -> None:
         if unfinished.exists():
             time.sleep(_nap(unfinished.aggregate(soonest=Min("retry_at"))["soonest"]))
     if left_small_files(job):
-        lake.merge_small_files(lake.writer())
+        damage.merge_small_files()
 
 
 def _nap(until: datetime | None) -> float:
@@ -182,6 +182,7 @@ def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
         if dry_run:
             written, _ = set_false_rows_aside(lake.writer().cursor(), list(loads.values()))
         else:
+            damage.clear_the_way(chunks)
             written = replace_files(
                 lake.writer(),
                 list(loads.values()),

@@ -1,4 +1,4 @@
-"""Symbols, ingestion jobs with chunks, roll backs, the audit log, the state of the collectors."""
+"""Symbols, jobs with chunks, roll backs, damaged files, the audit log, how the collectors do."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -245,6 +245,7 @@ class RollBack(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     given_up_at = models.DateTimeField(null=True, blank=True)
+    note = models.TextField(blank=True, help_text="what an undo cannot bring back")
 
     class Meta:
         ordering = ["-at", "-id"]
@@ -271,6 +272,32 @@ class RollBack(models.Model):
         return self.undone_at is None and self.given_up_at is None
 
 
+class DamagedFile(models.Model):
+    """A file of the lake that is not what it was; the row goes when the file does, or is whole."""
+
+    path = models.CharField(max_length=300, unique=True, help_text="below LAKE_DATA_PATH")
+    symbol = models.CharField(max_length=30, blank=True, db_index=True, help_text="its name")
+    table = models.CharField(max_length=60)
+    dataset = models.CharField(
+        max_length=30, blank=True, help_text="what its days are loaded from; blank: from nothing"
+    )
+    first_day = models.DateField(null=True, blank=True)
+    last_day = models.DateField(null=True, blank=True)
+    reason = models.TextField()
+    found_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["symbol", "table", "first_day", "path"]
+
+    def __str__(self) -> str:
+        days = f", {self.days}" if self.first_day else ""
+        return f"{self.symbol} {self.dataset or self.table}".strip() + days
+
+    @property
+    def days(self) -> Days:
+        return Days(self.first_day, self.last_day)
+
+
 class SymbolEvent(models.Model):
     """A line of the audit log: who did what to a symbol, and with what counts. Never changed."""
 
@@ -294,6 +321,8 @@ class SymbolEvent(models.Model):
         LOGIN_FAILED = "login_failed", "Login failed"
         LOCKED_OUT = "locked_out", "Locked out"
         FILES_ACCEPTED = "files_accepted", "Files accepted"
+        DAMAGE_FOUND = "damage_found", "Damage found"
+        DAMAGE_REMOVED = "damage_removed", "Damaged file removed"
 
     symbol = models.CharField(
         max_length=30,
@@ -331,6 +360,7 @@ class CollectorState(models.Model):
         ARCHIVE_SYNC = "archive_sync", "Daily archive files"
         CHECKSUMS = "checksums", "Checksums of the archive"
         CONTRACTS = "contracts", "Contracts of the exchange"
+        LAKE_FILES = "lake_files", "Files of the lake"
 
     collector = models.CharField(max_length=20, choices=Collector.choices)
     symbol = models.CharField(max_length=30, blank=True, help_text="blank where it serves all")

@@ -6,10 +6,11 @@ interest, an hour for trades, because the number of trades is unknown.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -19,7 +20,7 @@ from django.utils import timezone
 
 from ingestion.errors import BadRequest, ChecksumMismatch, NotInSource
 from ingestion.jobs import DATASET_CHOICES, create_job, parts_of
-from ingestion.lake import read
+from ingestion.lake import each_day, read
 from ingestion.lake.read import INTERVAL_MS, LoadedFile
 from ingestion.lake.schema import table_of
 from ingestion.models import (
@@ -27,6 +28,7 @@ from ingestion.models import (
     FAILED_CHUNK_STATES,
     Chunk,
     ChunkState,
+    DamagedFile,
     IngestionJob,
     Symbol,
 )
@@ -48,6 +50,7 @@ class DayState(StrEnum):
     LIVE_ONLY = "live_only"
     QUARANTINED = "quarantined"
     PARTIAL = "partial"
+    DAMAGED = "damaged"
     CHECKSUM_MISMATCH = "checksum_mismatch"
     MISSING_UPSTREAM = "missing_upstream"
     NOT_LOADED = "not_loaded"
@@ -73,6 +76,7 @@ _SIGNS_AND_MEANINGS = {
     DayState.LIVE_ONLY: ("◌", "live only: rows collected live, no file of the archive yet"),
     DayState.QUARANTINED: ("◑", "quarantined: loaded, some rows of its file were set aside"),
     DayState.PARTIAL: ("◔", "partial: loaded, but rows are missing"),
+    DayState.DAMAGED: ("▲", "damaged: the lake's own file with its rows is not what it was"),
     DayState.CHECKSUM_MISMATCH: ("✕", "checksum mismatch: the file is not what it should be"),
     DayState.MISSING_UPSTREAM: ("∅", "missing upstream: the source has no such file"),
     DayState.NOT_LOADED: ("·", "not loaded"),
@@ -82,6 +86,7 @@ BAD_STATES = frozenset(
     {
         DayState.QUARANTINED,
         DayState.PARTIAL,
+        DayState.DAMAGED,
         DayState.CHECKSUM_MISMATCH,
         DayState.MISSING_UPSTREAM,
         DayState.NOT_LOADED,
@@ -90,10 +95,15 @@ BAD_STATES = frozenset(
 """States that another load may mend. A missing checksum or live rows are nothing wrong."""
 
 MISSING_STATES = frozenset(
-    {DayState.CHECKSUM_MISMATCH, DayState.MISSING_UPSTREAM, DayState.NOT_LOADED}
+    {
+        DayState.DAMAGED,
+        DayState.CHECKSUM_MISMATCH,
+        DayState.MISSING_UPSTREAM,
+        DayState.NOT_LOADED,
+    }
 )
-"""Bad states in which the day's file is not in the lake. Days that are cut off or have bad rows are
-loaded as well as they can be: the archive itself has some."""
+"""Bad states in which the day's file is not in the lake, or not as it was. Days that are cut off or
+have bad rows are loaded as well as they can be: the archive itself has some."""
 
 FINE_STATES = frozenset({DayState.VERIFIED, DayState.REPLACED})
 """States in which the data of a day are complete."""
@@ -205,20 +215,28 @@ class DatasetQuality:
 
 
 def state_of(
-    file: LoadedFile | None, attempts: Attempts, rows: int, filled: int, slots: int
+    file: LoadedFile | None,
+    attempts: Attempts,
+    rows: int,
+    filled: int,
+    slots: int,
+    is_damaged: bool = False,
 ) -> DayState:
     """The one state of a day; where several hold, what a person must act on first wins.
 
-    1. checksum mismatch: the newest attempt failed by it, whatever older rows there are.
-    2. Without a file: live only if there are rows; missing upstream if the source said so to the
+    1. damaged: a file of the lake that may hold rows of the day is; its rows are not looked at.
+    2. checksum mismatch: the newest attempt failed by it, whatever older rows there are.
+    3. Without a file: live only if there are rows; missing upstream if the source said so to the
        newest attempt; else not loaded, with the reason of any other failure.
-    3. partial: slots are empty, more of them than rows were set aside.
-    4. quarantined: rows were set aside.
-    5. replaced: whole, and a file with another checksum was loaded for the same day before.
-    6. verified or unverified: whole, with or without a published checksum.
+    4. partial: slots are empty, more of them than rows were set aside.
+    5. quarantined: rows were set aside.
+    6. replaced: whole, and a file with another checksum was loaded for the same day before.
+    7. verified or unverified: whole, with or without a published checksum.
 
     That the source no longer has a file whose rows are loaded changes nothing.
     """
+    if is_damaged:
+        return DayState.DAMAGED
     if attempts.error_class == ChecksumMismatch.__name__:
         return DayState.CHECKSUM_MISMATCH
     if file is None:
@@ -241,7 +259,9 @@ def known_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> tuple[date, da
     tried = _chunks(symbol).aggregate(first=Min("start"), last=Max("start"))
     days = [day for day in tried.values() if day]
     ledger = read.loaded_files(cursor, symbol)
-    covered = read.coverage(cursor, symbol)
+    damaged = _damaged(symbol)
+    covered = read.coverage(cursor, symbol, without={file.table for file in damaged})
+    days += [day for file in damaged for day in (file.first_day, file.last_day) if day]
     days += [line.range_start.date() for line in ledger]
     days += [(line.range_end - _ONE_DAY).date() for line in ledger]
     for name in DATASET_CHOICES:
@@ -272,7 +292,11 @@ def check(
         return []
     tried = _attempts(symbol, first, last)
     ledger = read.loaded_files(cursor, symbol)
-    found = [_check(cursor, symbol, name, ledger, tried, first, last) for name in DATASET_CHOICES]
+    damaged = _damaged(symbol)
+    found = [
+        _check(cursor, symbol, name, ledger, tried, first, last, _days_damaged(damaged, name))
+        for name in DATASET_CHOICES
+    ]
     return [quality for quality in found if quality]
 
 
@@ -305,9 +329,10 @@ def repair(
 
 
 def version_of_attempts(symbol: str) -> str:
-    """Changes whenever an attempt at the symbol's files ends."""
+    """Changes whenever an attempt at the symbol's files ends, or one of them is found damaged."""
     newest = _chunks(symbol).aggregate(at=Max("finished_at"), pk=Max("pk"))
-    return f"{newest['at']} {newest['pk']}"
+    damaged = [file.pk for file in _damaged(symbol)]
+    return f"{newest['at']} {newest['pk']} {damaged}"
 
 
 Tried = dict[tuple[str, str, date], Attempts]
@@ -321,12 +346,17 @@ def _check(
     tried: Tried,
     first: date,
     last: date,
+    damaged: Mapping[date, str],
 ) -> DatasetQuality | None:
     """One dataset, None where nothing is known of it on these days."""
     dataset, interval = key = _key(name)
     slot_ms = SLOT_MS[interval or dataset]
     start_ms, end_ms = _milliseconds(first), _milliseconds(last + _ONE_DAY)
-    found = read.filled_slots(cursor, symbol, dataset, interval, slot_ms, start_ms, end_ms)
+    parts = [
+        read.filled_slots(cursor, symbol, dataset, interval, slot_ms, *part)
+        for part in _parts(first, last, damaged)
+    ]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in ("time", "rows")}
     number = (found["time"] - start_ms) // DAY_MS
     count = (end_ms - start_ms) // DAY_MS
     rows = np.bincount(number, found["rows"], count)
@@ -334,18 +364,43 @@ def _check(
     lines = [line for line in ledger if (line.dataset, line.interval) == key]
     files = _files_by_day([line for line in lines if not line.is_live])
     if not len(number) and not any(
-        day in files or (*key, day) in tried for day in _days(first, last)
+        day in files or (*key, day) in tried or day in damaged for day in _days(first, last)
     ):
         return None
     days = []
     for index, day in enumerate(_days(first, last)):
         attempts, file = tried.get((*key, day), Attempts()), files.get(day)
         facts = (int(rows[index]), int(filled[index]), DAY_MS // slot_ms)
-        state = state_of(file, attempts, *facts)
+        state = state_of(file, attempts, *facts, is_damaged=day in damaged)
         quarantined = file.quarantined if file else 0
-        days.append(Day(day, state, *facts, quarantined, attempts.error_class, attempts.reason))
+        reason = damaged.get(day, attempts.reason)
+        days.append(Day(day, state, *facts, quarantined, attempts.error_class, reason))
     used = {files[day] for day in _days(first, last) if day in files}
     return DatasetQuality(name, days, _gaps(found["time"], slot_ms), list(used))
+
+
+def _damaged(symbol: str) -> list[DamagedFile]:
+    return list(DamagedFile.objects.filter(symbol=symbol, first_day__isnull=False))
+
+
+def _days_damaged(damaged: Sequence[DamagedFile], dataset: str) -> dict[date, str]:
+    """Why each day of a dataset is damaged: of the lake's files only, in words."""
+    return {
+        day: f"{file.path}: {file.reason}"
+        for file in damaged
+        if file.dataset == dataset
+        for day in each_day(file.days)
+    }
+
+
+def _parts(first: date, last: date, without: Collection[date]) -> list[tuple[int, int]]:
+    """[start, end) in milliseconds of the stretches between days that must not be read."""
+    bounds = [first - _ONE_DAY, *sorted(day for day in without if first <= day <= last)]
+    parts = [
+        (_milliseconds(before + _ONE_DAY), _milliseconds(day))
+        for before, day in pairwise([*bounds, last + _ONE_DAY])
+    ]
+    return [part for part in parts if part[0] < part[1]] or [(_milliseconds(first),) * 2]
 
 
 def _day_as_json(day: Day) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ingestion import audit, jobs, lake
+from ingestion import audit, damage, jobs, lake
 from ingestion.errors import NothingKept, OutcomeUnknown, RefusedRange
 from ingestion.models import IngestionJob, RollBack, Symbol, SymbolEvent
 from ingestion.signals import history_changed
@@ -51,8 +51,9 @@ def roll_back(symbol: Symbol, days: lake.Days = lake.ALL_DAYS, by: Any = None) -
 
     Without days the symbol is disabled first; with them it stays enabled. A worker that is loading
     the symbol loses its lease before the rows go, and asks for it again under the lake's lock, so
-    that nothing lands afterwards. What goes is kept until it is undone or given up. Raises
-    TemporaryError when the lake could not be changed; the jobs are cancelled then.
+    that nothing lands afterwards. What goes is kept until it is undone or given up, but for damaged
+    files, which the roll back's note names. Raises TemporaryError when the lake could not be
+    changed; the jobs are cancelled then.
     """
     if days == lake.ALL_DAYS:
         set_enabled(symbol, False, by)
@@ -64,6 +65,7 @@ def roll_back(symbol: Symbol, days: lake.Days = lake.ALL_DAYS, by: Any = None) -
         symbol=symbol.name, first_day=days.first, last_day=days.last, by=by
     )
     try:
+        made.note = damage.clear_for_roll_back(symbol, days, by)
         removal = lake.remove_symbol(lake.writer(), symbol.name, days, made.kept_as.hex)
     except OutcomeUnknown:
         raise  # the row names what is kept, which may be all that there is
@@ -75,7 +77,8 @@ def roll_back(symbol: Symbol, days: lake.Days = lake.ALL_DAYS, by: Any = None) -
     counts = _counts(made) | {"jobs cancelled": len(unfinished)}
     with transaction.atomic():
         made.save()
-        audit.record(Act.ROLLED_BACK, symbol.name, f"Roll back {made.pk}: {days}.", by, counts)
+        text = f"Roll back {made.pk}: {days}. {made.note}".strip()
+        audit.record(Act.ROLLED_BACK, symbol.name, text, by, counts)
         if made.total:
             history_changed.send(RollBack, made=made, by=by)
     return made

@@ -75,8 +75,8 @@ class BrokerStatus:
 
 def condition(state: CollectorState, now: datetime) -> str:
     """`ok`, `failing`, `late` where the next run is long due and nothing was heard, or `off` while
-    COLLECT is false."""
-    if not settings.COLLECT:
+    COLLECT is false. The files of the lake are looked at all the same."""
+    if not settings.COLLECT and state.collector != CollectorState.Collector.LAKE_FILES:
         return "off"
     if state.errors_in_a_row:
         return "failing"

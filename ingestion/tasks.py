@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from celery import shared_task
 
-from ingestion import jobs, lake, load, rollback
+from ingestion import damage, jobs, lake, load, rollback
 from ingestion.collectors import archive_sync, candles, checksums, contracts, open_interest
 from liqheat_project.lib import clock
 
@@ -32,12 +32,12 @@ def sweep() -> None:
 
 @shared_task(name="ingestion.merge_small_files")
 def merge_small_files() -> None:
-    lake.merge_small_files(lake.writer())
+    damage.merge_small_files()
 
 
 @shared_task(name="ingestion.maintain_lake")
 def maintain_lake() -> None:
-    lake.merge_small_files(lake.writer())
+    damage.merge_small_files()
     rollback.give_up_expired()
     lake.free_disk(lake.writer())
     load.clear_leftovers()
@@ -66,3 +66,13 @@ def check_checksums() -> None:
 @shared_task(name="ingestion.check_contracts")
 def check_contracts() -> None:
     contracts.collect()
+
+
+@shared_task(name="ingestion.verify_lake_files")
+def verify_lake_files() -> None:
+    damage.verify_share()
+
+
+@shared_task(name="ingestion.look_for_damage")
+def look_for_damage(symbol: str) -> None:
+    damage.verify(symbol)

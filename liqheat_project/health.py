@@ -20,13 +20,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from ingestion import lake
-from ingestion.models import CollectorState
+from ingestion.models import CollectorState, DamagedFile
 from ingestion.status import CONDITIONS, NOT_WELL, condition, unserved_queues
 from liqheat_project.lib import heartbeats
 from liqheat_project.lib.broker import redis_with_short_timeout
 from liqheat_project.lib.disk import is_full
 
 PATIENCE_SECONDS = 3.0
+DAMAGED_FILES_NAMED = 5
 KNOWN_FOR_SECONDS = 1.0  # however many ask, each process looks up this often
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def health(request: HttpRequest) -> JsonResponse:
     if checks["database"] == "ok":
         try:
             collectors = _collectors()
+            upkeep = upkeep | {"files": _damaged_files()}
         except DatabaseError as error:
             logger.warning("The states of the collectors cannot be read: %s", error)
             checks = checks | {"database": "does not answer"}
@@ -96,6 +98,13 @@ def _collectors() -> dict[str, Any]:
             ],
         }
     return found
+
+
+def _damaged_files() -> str:
+    """Which of the lake's files are not what they were, by what they hold."""
+    damaged = [str(file) for file in DamagedFile.objects.all()[: DAMAGED_FILES_NAMED + 1]]
+    more = " and more" if len(damaged) > DAMAGED_FILES_NAMED else ""
+    return f"damaged: {'; '.join(damaged[:DAMAGED_FILES_NAMED])}{more}" if damaged else "ok"
 
 
 def _ask_database() -> None:

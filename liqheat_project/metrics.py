@@ -25,7 +25,7 @@ from ingestion import lake, status
 from ingestion.errors import IngestionError
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.read import loaded_series
-from ingestion.models import CollectorState, IngestionJob, Symbol
+from ingestion.models import CollectorState, DamagedFile, IngestionJob, Symbol
 from liqheat_project.lib.runs import RunState
 from validation import liquidated
 
@@ -89,6 +89,8 @@ def _of_database() -> Iterator[Metric]:
     for state in RunState.values:
         jobs.add_metric([state], counted.get(state, 0))
     yield jobs
+    damaged = DamagedFile.objects.count()
+    yield GaugeMetricFamily("liqheat_damaged_files", "Damaged files of the lake.", value=damaged)
     errors = _gauge(
         "liqheat_collector_errors_in_a_row", "Errors since the last success.", "collector", "symbol"
     )

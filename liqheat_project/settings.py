@@ -107,6 +107,7 @@ DUCKDB_EXTENSIONS_DIR = (
     env.folder("DUCKDB_EXTENSIONS_DIR", "", BASE_DIR) if env.text("DUCKDB_EXTENSIONS_DIR") else None
 )
 LAKE_UNDO_DAYS = env.number("LAKE_UNDO_DAYS", 7, minimum=1, maximum=3650)
+LAKE_VERIFY_DAYS = env.number("LAKE_VERIFY_DAYS", 30, minimum=1, maximum=3650)
 LAKE_MAINTENANCE_SECONDS = env.number("LAKE_MAINTENANCE_SECONDS", 3600, minimum=10, maximum=86_400)
 
 # Sources
@@ -197,6 +198,8 @@ CELERY_TASK_ROUTES = {
     "ingestion.check_contracts": {"queue": "live"},
     "ingestion.sync_archive": {"queue": "live"},
     "ingestion.check_checksums": {"queue": "live"},
+    "ingestion.verify_lake_files": {"queue": "live"},
+    "ingestion.look_for_damage": {"queue": "live"},
     "validation.execute": {"queue": "validation"},
     "validation.measure_amounts": {"queue": "validation"},
     "validation.calibrate": {"queue": "validation"},
@@ -233,6 +236,10 @@ CELERY_BEAT_SCHEDULE = {
     "check-checksums": {
         "task": "ingestion.check_checksums",
         "schedule": crontab(hour="2", minute="20"),
+    },
+    "verify-lake-files": {
+        "task": "ingestion.verify_lake_files",
+        "schedule": crontab(hour="1", minute="30"),
     },
     "pick-up-references": {"task": "validation.pick_up", "schedule": 60},
     "calibrate": {

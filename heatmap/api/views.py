@@ -38,6 +38,7 @@ from heatmap.coinglass import is_coinglass
 from heatmap.instant import build_explanation, build_map
 from heatmap.models import Calibration
 from heatmap.supported_pairs import supported_pairs
+from ingestion.errors import FileDamaged
 from ingestion.lake import read
 from ingestion.quality import version_of_attempts
 
@@ -162,6 +163,16 @@ class DateRangeView(MarketView):
 @extend_schema_view(get=QUALITY)
 class QualityView(MarketView):
     query = QualityQuery
+
+    def get(self, request: Request) -> HttpResponse:
+        try:
+            return super().get(request)
+        except FileDamaged:
+            # Where candles are damaged nothing is known of the market, but of its days there is.
+            with read.snapshot() as cursor:
+                body = quality_body(cursor, parsed(self.query, request))
+            key = key_of(body)
+            return answer(request, key, JSON, lambda: Answer(key, body))
 
     def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
         return quality_body(cursor, query)

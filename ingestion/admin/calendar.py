@@ -14,10 +14,10 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from ingestion import quality
+from ingestion import damage, quality
 from ingestion.admin.common import SymbolPages, counted, errors_shown, hand_out, require
 from ingestion.admin.days import Cell, grid
-from ingestion.errors import BadRequest
+from ingestion.errors import BadRequest, FileDamaged
 from ingestion.jobs import DATASET_CHOICES
 from ingestion.lake import read
 from ingestion.models import Symbol
@@ -41,10 +41,12 @@ class CalendarPages(SymbolPages):
     def calendar_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         require(self.has_view_permission(request))
         symbol = get_object_or_404(Symbol, pk=pk)
-        with read.snapshot() as cursor:
-            known = quality.known_days(cursor, symbol.name)
-            year = _year(request.GET.get("year", ""), known)
-            found = quality.check(cursor, symbol.name, *_days_of(year, known)) if known else []
+        asked = request.GET.get("year", "")
+        try:
+            year, known, found = _look(symbol, asked)
+        except FileDamaged:
+            damage.verify(symbol.name)  # what is known to be damaged is not read
+            year, known, found = _look(symbol, asked)
         context = {
             "symbol": symbol,
             "year": year,
@@ -80,6 +82,14 @@ class CalendarPages(SymbolPages):
                 messages.info(request, f"These days of {dataset} are waiting in a job already.")
         address = reverse("admin:ingestion_symbol_calendar", args=[pk])
         return HttpResponseRedirect(f"{address}?year={year}" if year.isdecimal() else address)
+
+
+def _look(symbol: Symbol, asked: str) -> tuple[int, tuple[date, date] | None, list[DatasetQuality]]:
+    with read.snapshot() as cursor:
+        known = quality.known_days(cursor, symbol.name)
+        year = _year(asked, known)
+        found = quality.check(cursor, symbol.name, *_days_of(year, known)) if known else []
+    return year, known, found
 
 
 def _series(found: DatasetQuality) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from kombu.exceptions import OperationalError
 from unfold.admin import ModelAdmin
 
 from ingestion import tasks
-from ingestion.errors import IngestionError
+from ingestion.errors import FileDamaged, IngestionError
+from ingestion.lake import read
+from ingestion.lake.read import Coverage
 from ingestion.models import Symbol
 
 LOAD_DATA = "ingestion.load_data"
@@ -52,6 +54,17 @@ def errors_shown(request: HttpRequest) -> Iterator[None]:
         yield
     except IngestionError as error:
         messages.error(request, str(error))
+
+
+def coverage_of(request: HttpRequest, symbol: Symbol) -> list[Coverage]:
+    """What the lake holds of a symbol; of one with a damaged file nothing, and a message says so.
+    Its page has the buttons that help."""
+    try:
+        with read.snapshot() as cursor:
+            return list(read.coverage(cursor, symbol.name).values())
+    except FileDamaged as error:
+        messages.error(request, f"What the lake holds of {symbol} cannot be counted. {error}")
+        return []
 
 
 def hand_out(request: HttpRequest, chunk_ids: Iterable[int]) -> None:

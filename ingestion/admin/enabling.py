@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
-from ingestion import lake, rollback
-from ingestion.admin.common import chosen, go_to, page_of, require
+from ingestion import rollback
+from ingestion.admin.common import chosen, coverage_of, go_to, page_of, require
 from ingestion.models import Symbol
 
 
@@ -21,12 +21,9 @@ def enabling_page(admin: Any, request: HttpRequest, enabled: bool) -> HttpRespon
     if request.method == "POST":
         _set_enabled(admin, request, symbols, enabled)
         return go_to("change", pk=symbols[0].pk) if len(symbols) == 1 else go_to("changelist")
-    with lake.read.snapshot() as cursor:
-        changes = [
-            (symbol, list(lake.read.coverage(cursor, symbol.name).values()))
-            for symbol in symbols
-            if symbol.enabled != enabled
-        ]
+    changes = [
+        (symbol, coverage_of(request, symbol)) for symbol in symbols if symbol.enabled != enabled
+    ]
     unchanged = [symbol for symbol in symbols if symbol.enabled == enabled]
     context = {"enabled": enabled, "changes": changes, "unchanged": unchanged}
     return page_of(admin, request, word, "symbol/enabling.html", context)

@@ -26,7 +26,7 @@ from ingestion.admin.common import (
     page_of,
     require,
 )
-from ingestion.errors import IngestionError, NothingKept
+from ingestion.errors import FileDamaged, IngestionError, NothingKept
 from ingestion.forms import DaysForm
 from ingestion.models import RollBack, Symbol
 from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
@@ -47,8 +47,7 @@ def roll_back_page(symbol_admin: Any, request: HttpRequest) -> HttpResponse:
             for symbol in symbols:
                 _roll_back(symbol_admin, request, symbol, days)
             return HttpResponseRedirect(reverse("admin:ingestion_rollback_changelist"))
-        with lake.read.snapshot() as cursor:
-            changes = [_what_goes(cursor, symbol, days) for symbol in symbols]
+        changes = [_what_goes(symbol, days) for symbol in symbols]
         context |= {
             "days": days,
             "all_days": days == lake.ALL_DAYS,
@@ -59,20 +58,27 @@ def roll_back_page(symbol_admin: Any, request: HttpRequest) -> HttpResponse:
     return page_of(symbol_admin, request, "Roll back", "symbol/roll_back.html", context)
 
 
-def _what_goes(cursor: Any, symbol: Symbol, days: lake.Days) -> dict[str, Any]:
-    rows = lake.rows_within(cursor, symbol.name, days)
-    left = lake.rows_within(cursor, symbol.name)
-    files, quarantined = lake.lines_touching(cursor, symbol.name, days)
-    return {
+def _what_goes(symbol: Symbol, days: lake.Days) -> dict[str, Any]:
+    about = {
         "symbol": symbol,
         "approved": symbol.is_approved(timezone.now()),
+        "jobs": list(rollback.unfinished_jobs(symbol)),
+    }
+    try:
+        with lake.read.snapshot() as cursor:
+            rows = lake.rows_within(cursor, symbol.name, days)
+            left = lake.rows_within(cursor, symbol.name)
+            files, quarantined = lake.lines_touching(cursor, symbol.name, days)
+            size = lake.bytes_within(cursor, symbol.name, days)
+    except FileDamaged as error:
+        return about | {"damaged": str(error)}
+    return about | {
         "rows": rows,
         "total": sum(rows.values()),
         "left": sum(left.values()) - sum(rows.values()),
         "files": files,
         "quarantined": quarantined,
-        "bytes": lake.bytes_within(cursor, symbol.name, days),
-        "jobs": list(rollback.unfinished_jobs(symbol)),
+        "bytes": size,
     }
 
 
@@ -92,6 +98,8 @@ def _roll_back(symbol_admin: Any, request: HttpRequest, symbol: Symbol, days: la
     text += f", rows of {days} removed: {rows or 'none'}"
     symbol_admin.log_change(request, symbol, f"Rolled back: {text}.")
     messages.success(request, f"{symbol}: {text}.")
+    if made.note:
+        messages.warning(request, made.note)
 
 
 @admin.register(RollBack)

@@ -17,7 +17,15 @@ from unfold.views import ChangeList
 
 from ingestion import audit, availability, jobs, lake
 from ingestion.admin.calendar import CalendarPages
-from ingestion.admin.common import ROLL_BACK, counted, errors_shown, go_to, hand_out, require
+from ingestion.admin.common import (
+    ROLL_BACK,
+    counted,
+    coverage_of,
+    errors_shown,
+    go_to,
+    hand_out,
+    require,
+)
 from ingestion.admin.days import Cell, Grid, grid
 from ingestion.admin.enabling import enabling_page
 from ingestion.admin.roll_backs import roll_back_page
@@ -184,10 +192,9 @@ class SymbolAdmin(CalendarPages):
         if symbol and self.has_view_permission(request, symbol):
             with lake.read.snapshot() as cursor:
                 loaded = lake.read.loaded_series(cursor, symbol.name).get(symbol.name, [])
-                coverage = lake.read.coverage(cursor, symbol.name).values()
             context = {
                 "symbol": symbol,
-                "coverage": coverage,
+                "coverage": coverage_of(request, symbol),
                 "quarantined": sum(series.quarantined for series in loaded),
                 "last_events": SymbolEvent.objects.filter(symbol=symbol.name).select_related("by")[
                     :LAST_EVENTS_SHOWN

@@ -21,13 +21,14 @@ from ingestion.admin.common import LOAD_DATA, errors_shown, require
 from ingestion.collectors import exchange
 from ingestion.errors import IngestionError
 from ingestion.lake.freshness import KINDS
-from ingestion.models import CollectorState
+from ingestion.models import CollectorState, DamagedFile
 from ingestion.status import LakeStatus, condition
 from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 5
+DAMAGED_FILES_NAMED = 20
 COLOURS = {"ok": "success", "late": "warning", "failing": "danger", "off": "info"}
 FRAGMENTS = ("parts", "collectors", "symbols")
 
@@ -109,6 +110,7 @@ def fragments(may_resume: bool) -> dict[str, str]:
         "may_resume": may_resume,
         "database": connection.vendor,
         "silent_after": status.SILENT_AFTER_SECONDS,
+        "damaged": DamagedFile.objects.all()[:DAMAGED_FILES_NAMED],
     }
     lake: LakeStatus | None = None
     try:

@@ -1,8 +1,11 @@
 """The lake: market data in Parquet with a transactional catalogue (DuckLake on DuckDB)."""
 
 from ingestion.lake import read
+from ingestion.lake.checksums import Damage, find_damage, record_new
 from ingestion.lake.connection import Lake, LakeConfig, configure, reader, write_lock, writer
+from ingestion.lake.damaged import take_out
 from ingestion.lake.days import ALL_DAYS, Days, bytes_within, lines_touching, rows_within
+from ingestion.lake.files import LakeFile, each_day, list_files
 from ingestion.lake.kept import Kept, bytes_kept, discard, find_kept, kept_coverage
 from ingestion.lake.maintain import free_disk, merge_small_files
 from ingestion.lake.remove import Removal, remove_symbol
@@ -10,26 +13,33 @@ from ingestion.lake.undo import in_the_way, is_back, undo_removal
 
 __all__ = [
     "ALL_DAYS",
+    "Damage",
     "Days",
     "Kept",
     "Lake",
     "LakeConfig",
+    "LakeFile",
     "Removal",
     "bytes_kept",
     "bytes_within",
     "configure",
     "discard",
+    "each_day",
+    "find_damage",
     "find_kept",
     "free_disk",
     "in_the_way",
     "is_back",
     "kept_coverage",
     "lines_touching",
+    "list_files",
     "merge_small_files",
     "read",
     "reader",
+    "record_new",
     "remove_symbol",
     "rows_within",
+    "take_out",
     "undo_removal",
     "write_lock",
     "writer",

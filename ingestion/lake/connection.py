@@ -21,6 +21,7 @@ import psycopg
 
 from ingestion.errors import (
     CatalogueDamaged,
+    FileDamaged,
     LakeBusy,
     OutcomeUnknown,
     OutOfSpace,
@@ -229,6 +230,11 @@ def translated_errors() -> Iterator[None]:
                 f"{_config.catalog_path} is damaged: {text[:200]}. Stop everything and put a "
                 "backup of it back, or move it and LAKE_DATA_PATH aside and load the data again"
             ) from error
+        if isinstance(error, duckdb.Error) and any(sign in text for sign in _SIGNS_OF_A_BAD_FILE):
+            raise FileDamaged(
+                f"A file of the lake cannot be read: {text[:300]}. `manage.py data_quality "
+                "--verify` names it and its days, which must be loaded anew"
+            ) from error
         if "locked" in text or "conflict" in text.lower():
             raise LakeBusy(f"The lake's catalogue is busy: {text[:300]}") from error
         raise TemporaryError(f"The lake refused the load: {text[:500]}") from error
@@ -242,6 +248,18 @@ _SIGNS_OF_A_FULL_DISK = (
 )
 
 _SIGNS_OF_DAMAGE = ("is not a database", "disk image is malformed")
+
+_SIGNS_OF_A_BAD_FILE = (
+    ".parquet",
+    "No magic bytes",
+    "TProtocolException",
+    "don't know what type",
+    "corrupt",
+    "Corrupt",
+    "ecompression fail",
+    "Out of buffer",
+)
+"""What DuckDB's reader of Parquet says of bytes that make no sense; it often names the file."""
 
 _NO_POOLER = (
     "LAKE_CATALOG_URL leads to a connection pooler in transaction mode, behind which the lake's "

@@ -6,7 +6,6 @@ data folder, for it may be shared by many machines, and are Parquet by another n
 lake deletes Parquet files that its catalogue does not know.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from ingestion.errors import NothingKept
+from ingestion.lake.checksums import digest
 from ingestion.lake.connection import LakeConfig
 from ingestion.lake.days import LINE_WITHIN, SET_ASIDE_WITHIN, Days, within
 from ingestion.lake.parse import copy_to_parquet
@@ -139,11 +139,6 @@ def sums(
     found = row.fetchone()
     assert found is not None
     return found
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_table(

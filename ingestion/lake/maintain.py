@@ -1,9 +1,15 @@
 """Keeping the lake fast and small. All of it takes the write lock."""
 
-from ingestion.lake.connection import Lake, write_lock
-from ingestion.lake.schema import TABLE_NAMES, TRADES
+from collections import Counter
 
-MERGED_TABLES = tuple(sorted(TABLE_NAMES - {TRADES.plain_name}))
+from ingestion.lake.checksums import Damage, find_damage, record_new
+from ingestion.lake.connection import Lake, write_lock
+from ingestion.lake.files import LakeFile, list_files
+from ingestion.lake.schema import CHECKSUMS, TABLE_NAMES, TRADES
+
+FLUSHED_TABLES = tuple(sorted(TABLE_NAMES - {CHECKSUMS.removeprefix("lake.")}))
+
+MERGED_TABLES = tuple(name for name in FLUSHED_TABLES if name != TRADES.plain_name)
 """Tables of many small files. aggTrades stay one file a day: a day is replaced by dropping it."""
 
 SETTLED_FILE_BYTES = 2_000_000
@@ -18,25 +24,50 @@ STATES_KEPT_DAYS = 1
 """For those who still read a state that was replaced. Undoing a roll back needs none of them."""
 
 
-def merge_small_files(lake: Lake) -> None:
+def merge_small_files(lake: Lake) -> list[Damage]:
     """Write the small files of all tables but aggTrades together, per symbol.
 
     A window read from one file a symbol takes a tenth of the time that one file a day takes; some
-    files of a year each do no harm.
+    files of a year each do no harm. Of the files to be read the checksums are compared first: what
+    is damaged would be copied, and have a good checksum from then on. Tables with such a file are
+    left as they are. Returns the damaged files.
     """
     cursor = lake.cursor()
     with write_lock(lake.config):
-        cursor.execute("CALL ducklake_flush_inlined_data('lake')")
-        for table in sorted(TABLE_NAMES):
+        for table in FLUSHED_TABLES:
+            cursor.execute(f"CALL ducklake_flush_inlined_data('lake', table_name => '{table}')")
+        files = list_files(cursor)
+        rewritten, merged = _with_deletions(files), _small_ones_beside_others(files)
+        damages = find_damage(lake, {*rewritten, *merged})
+        damaged = {damage.file.table for damage in damages}
+        for table in sorted({file.table for file in rewritten} - damaged):
             cursor.execute(
                 f"CALL ducklake_rewrite_data_files('lake', '{table}', "
                 f"delete_threshold => {_WORTH_REWRITING.get(table, 0.0)})"
             )
-        for table in MERGED_TABLES:
+        for table in sorted({file.table for file in merged} - damaged):
             cursor.execute(
                 f"CALL ducklake_merge_adjacent_files('lake', '{table}', "
                 f"max_file_size => {SETTLED_FILE_BYTES})"
             )
+    record_new(lake)
+    return damages
+
+
+def _with_deletions(files: list[LakeFile]) -> list[LakeFile]:
+    """Data files of which rows were deleted, and the lists of these rows."""
+    ids = {file.data_file_id for file in files if file.deletes}
+    return [file for file in files if file.data_file_id in ids]
+
+
+def _small_ones_beside_others(files: list[LakeFile]) -> list[LakeFile]:
+    small = [
+        file
+        for file in files
+        if file.table in MERGED_TABLES and not file.deletes and file.bytes < SETTLED_FILE_BYTES
+    ]
+    beside = Counter((file.table, file.symbol) for file in small)
+    return [file for file in small if beside[file.table, file.symbol] > 1]
 
 
 def free_disk(lake: Lake, days: int = STATES_KEPT_DAYS) -> None:

@@ -3,7 +3,7 @@
 Instants go in and come out as int64 milliseconds since the epoch, UTC; ranges are half-open.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -207,14 +207,18 @@ def traded_prices(
     )
 
 
-def coverage(cursor: duckdb.DuckDBPyConnection, symbol: str) -> dict[str, Coverage]:
-    """The data loaded for a symbol, by plain table name; empty tables are left out."""
+def coverage(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, without: Collection[str] = ()
+) -> dict[str, Coverage]:
+    """The data loaded for a symbol, by plain table name; empty tables are left out, and so are
+    those `without` which it must do, because they cannot be read."""
     selects = " UNION ALL ".join(
         f"SELECT '{table.plain_name}' AS name, count(*), epoch_ms(min({table.time})), "
         f"epoch_ms(max({table.time})) FROM {table.name} WHERE symbol = $symbol"
         for table in MARKET_TABLES
+        if table.plain_name not in without
     )
-    rows = cursor.execute(selects, {"symbol": symbol}).fetchall()
+    rows = cursor.execute(selects, {"symbol": symbol}).fetchall() if selects else []
     return {row[0]: Coverage(*row) for row in rows if row[1]}
 
 

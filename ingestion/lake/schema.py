@@ -28,6 +28,7 @@ _LEDGER_COLUMNS = """
 _QUARANTINE_COLUMNS = """
     symbol VARCHAR, dataset VARCHAR, candle_interval VARCHAR, range_start TIMESTAMP,
     origin VARCHAR, line BIGINT, reason VARCHAR, raw VARCHAR"""
+_CHECKSUM_COLUMNS = "path VARCHAR, bytes BIGINT, sha256 VARCHAR, recorded_at TIMESTAMP"
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,16 @@ MARKET_TABLES = (
 )
 LEDGER = "lake.loaded_files"
 QUARANTINE = "lake.quarantined_rows"
+CHECKSUMS = "lake.file_checksums"
+"""A line for each Parquet file of the lake. Its own rows stay in the catalogue and are never
+flushed into files: they would need checksums too."""
 FENCE = "lake.write_fence"
 """One row, which every transaction that writes to a PostgreSQL catalogue changes: of two at once
 DuckLake lets one through, also where they touch nothing else in common."""
 
 TABLE_NAMES = frozenset(
     [table.plain_name for table in MARKET_TABLES]
-    + [name.removeprefix("lake.") for name in (LEDGER, QUARANTINE, FENCE)]
+    + [name.removeprefix("lake.") for name in (LEDGER, QUARANTINE, CHECKSUMS, FENCE)]
 )
 
 
@@ -92,6 +96,16 @@ def table_of(dataset: str, interval: str) -> MarketTable:
     if dataset == "markPriceKlines":
         return MARK_PRICE_CANDLES[interval]
     return {"aggTrades": TRADES, "metrics": OPEN_INTEREST}[dataset]
+
+
+def dataset_of(table: MarketTable) -> tuple[str, str] | None:
+    """Dataset of the archive and candle interval that a table is loaded from; None where there is
+    none: liquidations are recorded only."""
+    for dataset, tables in (("klines", CANDLES), ("markPriceKlines", MARK_PRICE_CANDLES)):
+        for interval, one in tables.items():
+            if one is table:
+                return dataset, interval
+    return {TRADES: ("aggTrades", ""), OPEN_INTEREST: ("metrics", "")}.get(table)
 
 
 def create(database: duckdb.DuckDBPyConnection) -> None:
@@ -114,6 +128,7 @@ def create(database: duckdb.DuckDBPyConnection) -> None:
         database.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY (symbol)")
     database.execute(f"CREATE TABLE IF NOT EXISTS {LEDGER} ({_LEDGER_COLUMNS})")
     database.execute(f"CREATE TABLE IF NOT EXISTS {QUARANTINE} ({_QUARANTINE_COLUMNS})")
+    database.execute(f"CREATE TABLE IF NOT EXISTS {CHECKSUMS} ({_CHECKSUM_COLUMNS})")
     if FENCE.removeprefix("lake.") not in present:
         database.execute(f"CREATE TABLE {FENCE} (written_at TIMESTAMP)")
         database.execute(f"INSERT INTO {FENCE} VALUES (now()::TIMESTAMP)")

@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 
 from ingestion.errors import KeptRowsDamaged, OutcomeUnknown, RowsInTheWay
+from ingestion.lake.checksums import checksum_of, digest, record
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.kept import (
     LEDGER_FILE,
     QUARANTINE_FILE,
     Kept,
-    digest,
     files_source,
     find_kept,
     kept_coverage,
@@ -42,9 +42,11 @@ def undo_removal(lake: Lake, name: str) -> Kept:
                     for file in removed.files_of(table):
                         staged.append((table, _staging_path(lake, removed, table)))
                         shutil.copyfile(file, staged[-1][1])
+                made = [checksum_of(lake.config, path) for _, path in staged]
                 with write_lock(lake.config), lake.transaction():
                     _refuse_rows_in_the_way(cursor, removed)
                     _put_back(cursor, removed, staged)
+                    record(cursor, made)
     except OutcomeUnknown:
         raise  # the files may be part of the lake; if they are not, maintenance deletes them
     except BaseException:

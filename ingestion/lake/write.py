@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from ingestion.errors import FewerRows, LeaseLost, OutcomeUnknown
-from ingestion.lake import open_interest
+from ingestion.lake import checksums, open_interest
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.days import Days
 from ingestion.lake.held import RowsByDay, compare, rows_by_day
@@ -57,6 +57,7 @@ def replace_files(
             loads, corrections = set_false_rows_aside(cursor, loads)
             fresh = [rows_by_day(cursor, table, load.parsed.rows_path) for load in loads]
             _stage_rows(cursor, loads, table, staged)
+            checksum = checksums.checksum_of(lake.config, staged)
             with write_lock(lake.config):
                 if not still_mine():
                     raise LeaseLost(f"{loads[0].parsed.file.name} was taken over or cancelled")
@@ -69,6 +70,7 @@ def replace_files(
                             "hive_partitioning => true, ignore_extra_columns => true)",
                             [str(staged)],
                         )
+                        checksums.record(cursor, [checksum])
                     _record(cursor, loads, now, kept_days)
                     if corrections:
                         open_interest.correct(cursor, corrections)

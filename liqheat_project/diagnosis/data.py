@@ -10,7 +10,14 @@ from heatmap.history import history_of
 from ingestion import quality
 from ingestion.jobs import parts_of
 from ingestion.lake import read
-from ingestion.models import FAILED_CHUNK_STATES, Chunk, ChunkState, CollectorState, Symbol
+from ingestion.models import (
+    FAILED_CHUNK_STATES,
+    Chunk,
+    ChunkState,
+    CollectorState,
+    DamagedFile,
+    Symbol,
+)
 from liqheat_project.diagnosis.findings import Finding, check, fail, ok, warn
 
 STALE_DAYS = 2
@@ -97,6 +104,26 @@ def data(symbol: Symbol) -> Finding:
             _load_command(symbol, "metrics", *days),
         )
     return ok(f"{span}, open interest from {_day(figures.first_ms)} to {_day(figures.last_ms)}")
+
+
+@check("files of the lake")
+def files_of_the_lake(symbol: Symbol) -> Finding:
+    """Files that are not what they were, as the last round of the night found them."""
+    damaged = DamagedFile.objects.filter(symbol__in=["", symbol.name])
+    if not damaged:
+        return ok("none is known to be damaged")
+    first = damaged[0]
+    named = "; ".join(f"{file}: {file.reason} ({file.path})" for file in damaged[:BAD_DAYS_NAMED])
+    more = f" and {len(damaged) - BAD_DAYS_NAMED:,} more" if damaged[BAD_DAYS_NAMED:] else ""
+    advice = (
+        "Put the file of the same name from `data/` of a backup in its place, then: "
+        "`manage.py data_quality --verify`"
+    )
+    if first.dataset:
+        command = _load_command(symbol, first.dataset, first.first_day, first.last_day)
+        reload = f"{command[:-1]} --reload`"
+        advice = f"*Load anew* under *Damaged files* in the admin, or {reload}. {advice}"
+    return fail(f"damaged: {named}{more}", advice)
 
 
 @check("newest data")

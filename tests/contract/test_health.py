@@ -82,7 +82,7 @@ def test_all_is_well(get):
     assert response.json() == {
         "status": "ok",
         "checks": dict.fromkeys(PARTS, "ok"),
-        "upkeep": dict.fromkeys(["disk", "workers", "programs"], "ok"),
+        "upkeep": dict.fromkeys(["disk", "workers", "programs", "files"], "ok"),
         "collectors": {},
     }
     assert "no-store" in response["Cache-Control"]

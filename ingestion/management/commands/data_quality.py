@@ -1,11 +1,14 @@
 import json
 from argparse import ArgumentParser
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from ingestion import damage
 from ingestion.console import day, find_symbol
+from ingestion.errors import FileDamaged, IngestionError
 from ingestion.lake import read
 from ingestion.models import Symbol
 from ingestion.quality import FINE_STATES, DatasetQuality, Day, check
@@ -20,24 +23,55 @@ class Command(BaseCommand):
         "state, which are not fine and why, and where rows are missing. Without days it looks at "
         "all from the first to the last of which anything was loaded, collected or tried. Exit "
         "status 1 where nothing is known, or where a file of a day that is over (UTC) is not in "
-        "the lake; days with too few or bad rows do not count, for the archive itself has some."
+        "the lake; days with too few or bad rows do not count, for the archive itself has some. "
+        "With --verify every file of the lake, or of the symbol, is compared with its checksum "
+        "first; exit status 1 names those that are damaged."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--symbol", required=True)
+        parser.add_argument("--symbol", help="needed but with --verify, which then takes all")
         parser.add_argument("--start-date", type=day, metavar="YYYY-MM-DD")
         parser.add_argument("--end-date", type=day, metavar="YYYY-MM-DD", help="included")
+        parser.add_argument(
+            "--verify", action="store_true", help="compare the lake's files with their checksums"
+        )
         parser.add_argument(
             "--json", action="store_true", help="what GET /data/quality answers, with reasons"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        symbol = find_symbol(options["symbol"])
+        if options["verify"]:
+            self._verify(options["symbol"])
+        if options["symbol"]:
+            self._report(find_symbol(options["symbol"]), options)
+        elif not options["verify"]:
+            raise CommandError("Give --symbol, or --verify for the files of all symbols.")
+
+    def _verify(self, name: str | None) -> None:
+        symbol = find_symbol(name) if name else None
+        try:
+            found = damage.verify(symbol.name if symbol else None)
+        except IngestionError as error:
+            raise CommandError(str(error)) from error
+        for file in found.damaged:
+            self.stderr.write(f"damaged: {file}: {file.reason}: {file.path}", self.style.ERROR)
+        if found.damaged:
+            raise CommandError(
+                f"{len(found.damaged):,} of {found.files:,} files of the lake are damaged. "
+                "`manage.py diagnose --symbol …` says how their days are loaded anew."
+            )
+        self.stdout.write(f"{found.files:,} files of the lake are what they were.")
+
+    def _report(self, symbol: Symbol, options: dict[str, Any]) -> None:
         first, last = options["start_date"], options["end_date"]
         if first and last and last < first:
             raise CommandError(f"--end-date {last} comes before --start-date {first}.")
-        with read.snapshot() as cursor:
-            found = check(cursor, symbol.name, first, last)
+        try:
+            found = self._look(symbol, first, last)
+        except FileDamaged as error:
+            self.stderr.write(str(error), self.style.WARNING)
+            damage.verify(symbol.name)  # what is known to be damaged is not read
+            found = self._look(symbol, first, last)
         if options["json"]:
             report = {
                 "symbol": symbol.name,
@@ -49,6 +83,10 @@ class Command(BaseCommand):
                 self._print(quality)
         if problem := _problem(symbol, found):
             raise CommandError(problem)
+
+    def _look(self, symbol: Symbol, first: date | None, last: date | None) -> list[DatasetQuality]:
+        with read.snapshot() as cursor:
+            return check(cursor, symbol.name, first, last)
 
     def _print(self, quality: DatasetQuality) -> None:
         counts = ", ".join(f"{count:,} {state.label}" for state, count in quality.counts.items())

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from ingestion import lake, rollback
 from ingestion.console import confirm, day, find_symbol
-from ingestion.errors import IngestionError
+from ingestion.errors import FileDamaged, IngestionError
 from ingestion.models import Symbol
 
 
@@ -37,14 +37,20 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{symbol} is {state} and {made.total:,} rows are removed. Other symbols are untouched."
         )
+        if made.note:
+            self.stderr.write(f"Note: {made.note}", self.style.WARNING)
         self.stdout.write(
             f"Until {made.expires_at:%Y-%m-%d %H:%M} UTC `manage.py undo_rollback {made.pk}` "
             f"brings them back; {made.bytes_kept:,} bytes are kept for that."
         )
 
     def _print_what_goes(self, symbol: Symbol, days: lake.Days) -> None:
-        with lake.read.snapshot() as cursor:
-            counts = lake.rows_within(cursor, symbol.name, days)
+        try:
+            with lake.read.snapshot() as cursor:
+                counts = lake.rows_within(cursor, symbol.name, days)
+        except FileDamaged as error:
+            self.stderr.write(f"Its rows cannot be counted. {error}", self.style.WARNING)
+            counts = {}
         self.stdout.write(f"Rolling back {symbol}, {days}, removes {sum(counts.values()):,} rows.")
         for table, rows in counts.items():
             self.stdout.write(f"  {table:<30} {rows:>15,}")

@@ -4,7 +4,7 @@ import pytest
 
 from ingestion import lake
 from ingestion.collectors import candles
-from ingestion.lake import read
+from ingestion.lake import connection, read
 from ingestion.models import CollectorState, Symbol
 from ingestion.sources.files import ArchiveFile
 from liqheat_project.celery import app
@@ -96,11 +96,11 @@ def test_every_round_asks_for_what_is_new_with_one_request_a_symbol(exchange, en
     assert state_of().details["rows"] == 1
 
 
-def test_without_an_enabled_symbol_nothing_is_asked_and_nothing_opened(exchange, enable, lake):
+def test_without_an_enabled_symbol_nothing_is_asked_and_nothing_opened(exchange, enable):
     enable()
     candles.collect()
     assert exchange.count() == 0
-    assert not lake.data_path.exists()
+    assert not connection._open_lakes
     assert not CollectorState.objects.exists()
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from ingestion import lake
 from ingestion.collectors import open_interest
-from ingestion.lake import read
+from ingestion.lake import connection, read
 from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app
 from tests.conftest import worker_environment
@@ -56,11 +56,11 @@ def test_a_round_writes_a_snapshot_of_each_enabled_symbol(exchange, enable):
     assert state.next_run > state.last_success
 
 
-def test_without_an_enabled_symbol_nothing_is_asked_and_nothing_opened(exchange, enable, lake):
+def test_without_an_enabled_symbol_nothing_is_asked_and_nothing_opened(exchange, enable):
     enable()
     open_interest.collect()
     assert exchange.count() == 0
-    assert not lake.data_path.exists()
+    assert not connection._open_lakes
     assert not CollectorState.objects.exists()
 
 
