@@ -17,25 +17,18 @@ from heatmap.checkpoints import book_before
 from heatmap.coinglass import is_coinglass, load_window
 from heatmap.engine import (
     COINGLASS_3,
-    LONG,
     NET_OPEN_INTEREST,
-    SHORT,
     TURNOVER,
     Book,
-    Explanation,
     Heatmap,
-    LiquidationMap,
     ModelParameters,
     OpenInterest,
     SideColumns,
     TradedPrices,
     advance,
-    coinglass_book,
     coinglass_heatmap,
     compute_heatmap,
     default_bin_size,
-    explain,
-    liquidation_map,
 )
 from heatmap.engine.grid import bin_span, coarsest_needed, default_price_range
 from heatmap.history import (
@@ -51,7 +44,6 @@ from ingestion.lake import read
 LARGEST_GRID = 12_000_000
 """Cells (columns x price bins) of one answer, each side."""
 LONGEST_COLUMNS = 20_000
-MOST_BINS = 50_000
 MOST_DEFAULT_COLUMNS = 400
 WINDOWS = {
     "12h": ("5m", 12),
@@ -69,8 +61,7 @@ WINDOWS = {
 """Windows that can be asked for: the interval of their columns unless one is given, and hours."""
 DEFAULT_WINDOW = "24h"
 HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-MONTH_MS = 30 * DAY_MS
+MONTH_MS = 30 * 24 * HOUR_MS
 MODELS = {model.name: model for model in (TURNOVER, NET_OPEN_INTEREST, COINGLASS_3)}
 DEFAULT_MODEL = TURNOVER.name
 CALIBRATED_TURNOVERS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -165,12 +156,12 @@ def build_heatmap(
         return None
     step = columns.interval_ms
     first, last = int(columns.times[0]), int(columns.times[-1])
-    start, book = _beginning(cursor, history, brackets, request, first - step)
-    parts = list(_parts(cursor, history, start, last))
+    start, book = beginning(cursor, history, brackets, request, first - step)
+    parts = list(parts_between(cursor, history, start, last))
     shown = _shown(parts, columns)
     if not len(shown["low"]):
         return None
-    bin_size = _bin_size(request.bin_size, _last_price(parts), tick_size)
+    bin_size = bin_size_of(request.bin_size, last_price(parts), tick_size)
     price_range = default_price_range(
         shown["low"], shown["high"], request.parameters.lowest_leverage
     )
@@ -205,85 +196,6 @@ def build_heatmap(
     return Result(columns, heatmap, shown_candles)
 
 
-def build_map(
-    cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
-    tick_size: Decimal,
-    request: HeatmapRequest,
-    instant: int,
-) -> tuple[LiquidationMap, Book, float] | None:
-    """The liquidation map, the book and the last price at `instant` (ms); None without data.
-
-    Raises BadRequest.
-    """
-    found = _book_at(cursor, history, brackets, request, instant)
-    if found is None:
-        return None
-    book, price = found
-    bin_size = _bin_size(request.bin_size, price, tick_size)
-    if price / bin_size > MOST_BINS:
-        raise BadRequest(
-            "price_bin_size", f"must be at least {price / MOST_BINS:.4g} at a price of {price:g}"
-        )
-    return liquidation_map(book, price, bin_size), book, price
-
-
-def build_explanation(
-    cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
-    tick_size: Decimal,
-    request: HeatmapRequest,
-    instant: int,
-    price: float,
-) -> tuple[Explanation, Explanation, float] | None:
-    """What stands in the bucket of `price` at `instant` (ms): longs, shorts, and the bucket's size.
-
-    None without data. Raises BadRequest.
-    """
-    found = _book_at(cursor, history, brackets, request, instant)
-    if found is None:
-        return None
-    book, last_price = found
-    bin_size = _bin_size(request.bin_size, last_price, tick_size)
-    long, short = (explain(book, side, price, bin_size) for side in (LONG, SHORT))
-    return long, short, bin_size
-
-
-def _book_at(
-    cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
-    request: HeatmapRequest,
-    instant: int,
-) -> tuple[Book, float] | None:
-    """The book and the last price at `instant` (ms); None without data."""
-    by_coinglass = is_coinglass(request.parameters)
-    if by_coinglass and not request.lookback:
-        raise BadRequest(
-            "lookback",
-            f"{COINGLASS_3.name} begins empty with its window: say how long before the instant "
-            "that is, such as 24h, or choose another model",
-        )
-    # A day at least is read, for the last price.
-    until = instant - DAY_MS if request.lookback is None else instant
-    start, book = _beginning(cursor, history, brackets, request, until)
-    parts = list(_parts(cursor, history, start, instant))
-    if not parts:
-        return None
-    if by_coinglass:
-        window = load_window(cursor, history, start, instant)
-        book = coinglass_book(window.candles, request.parameters, window.usual_volume)
-        return book, _last_price(parts)
-    figures = load_open_interest(cursor, history.symbol, start, instant)
-    trades = load_trades(cursor, history, request.parameters, book, start, instant)
-    for stretch, arrays in parts:
-        part = engine_candles(arrays, stretch.interval_ms)
-        book = advance(book, part, figures, brackets.tables, request.parameters, trades=trades)
-    return book, _last_price(parts)
-
-
 def build_candles(
     cursor: duckdb.DuckDBPyConnection, history: History, interval: str, start: int, end: int
 ) -> Arrays:
@@ -301,14 +213,14 @@ def build_candles(
     return candles.joined(parts) if parts else {}
 
 
-def _beginning(
+def beginning(
     cursor: duckdb.DuckDBPyConnection,
     history: History,
     brackets: Brackets,
     request: HeatmapRequest,
     until: int,
 ) -> tuple[int, Book]:
-    """From when on to read (ms, at most `until`), and the book at that time."""
+    """From when on to read the lake (ms, at most `until`), and the book at that time."""
     if request.lookback is not None:
         return until - request.lookback, Book()
     if is_coinglass(request.parameters):
@@ -322,7 +234,7 @@ def _beginning(
     return book_before(cursor, history, brackets, request.parameters, until, keep=usual)
 
 
-def _parts(
+def parts_between(
     cursor: duckdb.DuckDBPyConnection, history: History, start: int, end: int
 ) -> Iterator[tuple[Stretch, Arrays]]:
     """The candles that open in [start, end), stretch by stretch."""
@@ -399,11 +311,13 @@ def _shown(parts: list[tuple[Stretch, Arrays]], columns: Columns) -> Arrays:
     return candles.joined(aggregated or [candles.NO_CANDLES])
 
 
-def _last_price(parts: list[tuple[Stretch, Arrays]]) -> float:
+def last_price(parts: list[tuple[Stretch, Arrays]]) -> float:
+    """The close of the last candle, USDT."""
     return float(parts[-1][1]["close"][-1])
 
 
-def _bin_size(asked: float | None, price: float, tick_size: Decimal) -> float:
+def bin_size_of(asked: float | None, price: float, tick_size: Decimal) -> float:
+    """The size asked for, else the default at `price`; USDT. Raises BadRequest below the tick."""
     if asked is None:
         return default_bin_size(price, float(tick_size))
     if asked < float(tick_size) * (1 - 1e-9):

@@ -213,12 +213,12 @@ def _new_lake(folder: Path, template: LakeConfig | None = None) -> LakeConfig:
         shutil.copy(template.catalog_path, config.catalog_path)
     if template:
         shutil.copytree(template.data_path, config.data_path)
-        _move(config)
+        say_where_its_files_are(config)
     return config
 
 
-def _move(config: LakeConfig) -> None:
-    """The catalogue knows where its files are."""
+def say_where_its_files_are(config: LakeConfig) -> None:
+    """Writes the path of its data into a copied catalogue."""
     statement = "UPDATE ducklake_metadata SET value = ? WHERE key = 'data_path'"
     path = f"{config.data_path}/"
     if config.is_sqlite:

@@ -9,9 +9,10 @@ import orjson
 
 from heatmap.api.bodies import iso
 from heatmap.brackets import brackets_of
-from heatmap.build import BadRequest, HeatmapRequest, build_map
+from heatmap.build import BadRequest, HeatmapRequest
 from heatmap.engine import COINGLASS_3, default_bin_size
 from heatmap.history import History, history_of
+from heatmap.instant import build_map
 from ingestion.lake import read
 from ingestion.models import Symbol
 from validation.check import FINER, Comparison, Maps

@@ -30,13 +30,12 @@ from heatmap.build import (
     MODELS,
     BadRequest,
     HeatmapRequest,
-    build_explanation,
     build_heatmap,
-    build_map,
     columns_of,
 )
 from heatmap.calibration import calibrated, calibration_meta, parameters_of
 from heatmap.coinglass import is_coinglass
+from heatmap.instant import build_explanation, build_map
 from heatmap.models import Calibration
 from heatmap.supported_pairs import supported_pairs
 from ingestion.errors import FileDamaged

@@ -186,8 +186,9 @@ def _gaps(
     candles: Candles, open_interest: OpenInterest, parameters: ModelParameters, start: int, end: int
 ) -> list[Gap]:
     gaps = gaps_between(candles, open_interest, start, end)
-    if parameters.turnover:
-        gaps += volume_gaps(candles, start, end)
+    if not parameters.turnover:
+        return gaps
+    gaps += volume_gaps(candles, start, end)
     return sorted(gaps, key=lambda gap: (gap.start, gap.kind))
 
 

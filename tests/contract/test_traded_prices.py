@@ -1,6 +1,6 @@
 """The model's named options, spread_entries and taker_tilt, from the lake to the answers."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -71,31 +71,32 @@ def volume_weighted_prices(day: date) -> dict[int, float]:
     return {end: value / volume for end, (value, volume) in sums.items()}
 
 
+def levels_of_entries(traded, **asked) -> list[int]:
+    """How many levels hold longs, with spread entries and without."""
+    asked |= {"leverage_weights": "5:1", "price_bin_size": 0.01}
+    answers = [answer(traded, MAP, spread_entries=choice, **asked) for choice in ("true", "false")]
+    return [sum(sum(level["long"]) > 0 for level in found["data"]) for found in answers]
+
+
 def test_entries_open_at_the_prices_that_were_traded_in_their_interval(traded):
     expected = volume_weighted_prices(TRADED)
     assert len(expected) > 250
     asked = ALL_PRICES | {"time": "2024-11-01T18:00", "lookback": "5h"}
     found = answer(traded, EXPLAIN, spread_entries="true", **asked)["data"]["long"]
-    assert len(found) < MOST_ENTRIES
-    entries = defaultdict(list)
+    assert 10 < len(found) < MOST_ENTRIES
     for one in found:
         end = int(datetime.fromisoformat(one["entry_time"]).timestamp())
-        entries[end].append((one["entry_price"], one["contracts"]))
-    assert len(entries) > 10 and max(map(len, entries.values())) > 2
-    for end, cohorts in entries.items():
-        contracts = sum(amount for _, amount in cohorts)
-        mean = sum(price * amount for price, amount in cohorts) / contracts
-        assert mean == pytest.approx(expected[end], rel=1e-9)
-    plain = answer(traded, EXPLAIN, **asked)["data"]["long"]
-    assert len(plain) == len(entries)
+        assert one["entry_price"] == pytest.approx(expected[end], rel=1e-9)
+    spread, plain = levels_of_entries(traded, time="2024-11-01T18:00", lookback="5h")
+    assert spread > 2 * plain
 
 
 def test_where_no_trades_are_loaded_entries_lie_over_the_range(traded):
-    asked = ALL_PRICES | {"time": "2024-11-02T22:00", "lookback": "12h"}
-    spread = answer(traded, EXPLAIN, spread_entries="true", **asked)
-    entries = Counter(one["entry_time"] for one in spread["data"]["long"])
-    assert max(entries.values()) == 5, "some are liquidated by then"
-    assert spread["meta"]["model"]["traded_share"] == 0
+    asked = {"time": "2024-11-02T22:00", "lookback": "12h"}
+    meta = answer(traded, MAP, spread_entries="true", **asked)["meta"]
+    assert meta["model"]["traded_share"] == 0
+    spread, plain = levels_of_entries(traded, **asked)
+    assert 2 * plain < spread <= 5 * plain, "some are liquidated by then"
 
 
 def test_the_answer_says_what_was_asked_for_and_how_much_of_it_had_trades(traded):

@@ -5,6 +5,7 @@ import random
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ingestion.lake import LakeConfig, configure
 from ingestion.models import ChunkState
 from ingestion.sources.files import ArchiveFile
 from liqheat_project import health
+from tests.conftest import say_where_its_files_are
 from tests.support.archive_files import agg_trades_csv, put_csv
 from tests.support.lake_days import FIRST, count, day, ledger_rows, parquet_files, put
 from tests.support.services import Valkey, wait_until
@@ -45,9 +47,11 @@ def cramped(request: Any, lake: LakeConfig, small_disk: Path, settings: Any) -> 
     """The lake's data, or the folder where files are unpacked, on the small disk."""
     if request.param == "data":
         settings.LAKE_DATA_PATH = small_disk / "data"
+        lake = replace(lake, data_path=settings.LAKE_DATA_PATH)
+        say_where_its_files_are(lake)
+        configure(lake)
     else:
         settings.VAR_DIR = small_disk
-    configure(LakeConfig(settings.LAKE_CATALOG_URL, settings.LAKE_DATA_PATH, lake.temporary_path))
     return small_disk
 
 
