@@ -114,17 +114,19 @@ def run_side(path, openings, cohorts, ladder, bins, columns, amounts, counts, st
 
     `amounts` and `counts` hold its state.
     """
+    trigger, restart, change_of, ordered = path
+    changes, last_candle = openings.changes, columns.last_candle
     _write_columns(start - 1, ladder, bins, columns, amounts, counts)
     for candle in range(start, stop):
-        if not np.isnan(path.restart[candle]):
-            _book(path.restart[candle], -1, openings, cohorts, ladder, bins, amounts, counts)
-        if path.trigger[candle] <= amounts[HIGHEST]:
-            _consume(path.trigger[candle], path.ordered, cohorts, ladder, bins, amounts, counts)
-        change = path.change[candle]
+        if not np.isnan(restart[candle]):
+            _book(restart[candle], -1, openings, cohorts, ladder, bins, amounts, counts)
+        if trigger[candle] <= amounts[HIGHEST]:
+            _consume(trigger[candle], ordered, cohorts, ladder, bins, amounts, counts)
+        change = change_of[candle]
         if change >= 0:
-            figure = openings.changes[change].open_interest
+            figure = changes[change].open_interest
             _book(figure, change, openings, cohorts, ladder, bins, amounts, counts)
-        if columns.last_candle[counts[COLUMN]] == candle:
+        if last_candle[counts[COLUMN]] == candle:
             _write_columns(candle, ladder, bins, columns, amounts, counts)
 
 

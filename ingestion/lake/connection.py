@@ -169,6 +169,9 @@ def new_database(config: LakeConfig, read_only: bool) -> duckdb.DuckDBPyConnecti
     for name in ("ducklake", "sqlite_scanner" if config.is_sqlite else "postgres_scanner"):
         database.execute(f"LOAD {_quoted(str(_extension_file(name, config)))}")
     database.execute("SET ducklake_max_retry_count = 100")
+    # Both ask the catalogue for the statistics of every column, one query each: three quarters of
+    # the time of a small statement. Files are still chosen by them, and joins stand as they should.
+    database.execute("SET GLOBAL disabled_optimizers = 'join_order,statistics_propagation'")
     return database
 
 
