@@ -28,12 +28,30 @@ class Compared:
 
 
 def rows_by_day(
-    cursor: duckdb.DuckDBPyConnection, table: MarketTable, rows_path: Path
-) -> RowsByDay:
-    """How much a parsed file holds of each day, as `compare` counts it."""
+    cursor: duckdb.DuckDBPyConnection, table: MarketTable, rows_paths: Sequence[Path]
+) -> list[RowsByDay]:
+    """How much each of the parsed files holds of each day, as `compare` counts it."""
+    paths = list(map(str, rows_paths))
     found = cursor.execute(
-        f"SELECT {_day(table)} AS day, {_amount(table)} FROM read_parquet($path) GROUP BY day",
-        {"path": str(rows_path)},
+        f"SELECT filename, {_day(table)} AS day, {_amount(table)} "
+        "FROM read_parquet($paths, filename = true) GROUP BY filename, day",
+        {"paths": paths},
+    ).fetchall()
+    by_path: dict[str, dict[date, int]] = {path: {} for path in paths}
+    for path, day, amount in found:
+        by_path[path][day] = amount
+    return [by_path[path] for path in paths]
+
+
+def held_by_day(
+    cursor: duckdb.DuckDBPyConnection, table: MarketTable, files: Sequence[ArchiveFile]
+) -> RowsByDay:
+    """How much the lake holds of each day from the first of the files' to the last."""
+    starts, ends = zip(*map(row_range, files), strict=True)
+    found = cursor.execute(
+        f"SELECT {_day(table)} AS day, {_amount(table)} FROM {table.name} "
+        f"WHERE symbol = ? AND {table.time} >= ? AND {table.time} < ? GROUP BY day",
+        [files[0].symbol, min(starts).replace(tzinfo=None), max(ends).replace(tzinfo=None)],
     ).fetchall()
     return dict(found)
 
@@ -41,7 +59,7 @@ def rows_by_day(
 def compare(
     cursor: duckdb.DuckDBPyConnection,
     file: ArchiveFile,
-    table: MarketTable,
+    held_days: RowsByDay,
     fresh: RowsByDay,
     sha256: str,
 ) -> Compared:
@@ -50,7 +68,8 @@ def compare(
     A file that is loaded already is compared with nothing, and neither are days that were collected
     live only: the archive knows best what there was on them.
     """
-    held = _held(cursor, file, table)
+    first, until = file.start_instant.date(), file.end_instant.date()
+    held = {day: rows for day, rows in held_days.items() if first <= day < until}
     if not held:
         return Compared()
     lines = _lines(cursor, file)
@@ -74,16 +93,6 @@ def compare(
         f"{file.name} has {brought:,} rows {days}, and the lake holds {there:,}: nothing was "
         "replaced. Accept it in the job's page, or load it with --accept-fewer",
     )
-
-
-def _held(cursor: duckdb.DuckDBPyConnection, file: ArchiveFile, table: MarketTable) -> RowsByDay:
-    start, until = (instant.replace(tzinfo=None) for instant in row_range(file))
-    found = cursor.execute(
-        f"SELECT {_day(table)} AS day, {_amount(table)} FROM {table.name} "
-        f"WHERE symbol = ? AND {table.time} >= ? AND {table.time} < ? GROUP BY day",
-        [file.symbol, start, until],
-    ).fetchall()
-    return dict(found)
 
 
 def _lines(

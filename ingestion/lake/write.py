@@ -14,7 +14,7 @@ from ingestion.errors import FarPrices, FewerRows, LeaseLost, OutcomeUnknown
 from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.days import Days
-from ingestion.lake.held import RowsByDay, compare, rows_by_day
+from ingestion.lake.held import RowsByDay, compare, held_by_day, rows_by_day
 from ingestion.lake.ledger_lines import split_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_parquet, set_aside
@@ -57,7 +57,7 @@ def replace_files(
         with translated_errors():
             loads, corrections = set_false_rows_aside(cursor, loads)
             require_near_prices(cursor, loads)
-            fresh = [rows_by_day(cursor, table, load.parsed.rows_path) for load in loads]
+            fresh = rows_by_day(cursor, table, [load.parsed.rows_path for load in loads])
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
             with write_lock(lake.config):
@@ -168,8 +168,9 @@ def _require_all_rows(
     cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load], fresh: Sequence[RowsByDay]
 ) -> list[tuple[date, ...]]:
     """The days of each load that stay as they are. Raises FewerRows."""
+    held = held_by_day(cursor, loads[0].parsed.table, [load.parsed.file for load in loads])
     found = [
-        compare(cursor, load.parsed.file, load.parsed.table, rows, load.sha256)
+        compare(cursor, load.parsed.file, held, rows, load.sha256)
         for load, rows in zip(loads, fresh, strict=True)
     ]
     reasons = {
