@@ -39,6 +39,7 @@ class Model(serializers.Serializer):
         help_text="share of the traded contracts that closes old positions and opens new ones"
     )
     taker_tilt = serializers.FloatField(help_text="0: off")
+    smear = serializers.FloatField(help_text="0: off")
     spread_entries = serializers.BooleanField()
     traded_share = serializers.FloatField(
         allow_null=True,

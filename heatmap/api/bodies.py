@@ -110,6 +110,7 @@ def model_meta(
             "position_notional": parameters.position_notional,
             "turnover": parameters.turnover,
             "taker_tilt": parameters.taker_tilt,
+            "smear": parameters.smear,
             "spread_entries": parameters.spread_entries,
             "traded_share": None
             if by_coinglass or not parameters.spread_entries

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from heatmap.build import DEFAULT_MODEL, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
 from heatmap.engine import COINGLASS_3
+from heatmap.engine.parameters import LARGEST_SMEAR
 from liqheat_project.lib.validators import validate_symbol_name
 
 MOST_LEVERAGES = 20
@@ -154,7 +155,13 @@ class ModelQuery(SymbolQuery):
         "weights of longs times leverage^(tilt b), of shorts times leverage^(-tilt b); never how "
         "much is opened. 0 is off",
     )
-
+    smear = serializers.FloatField(
+        min_value=0,
+        max_value=LARGEST_SMEAR,
+        default=0.0,
+        help_text="spreads the distances of the levels: standard deviation of the logarithm of a "
+        "level's distance around 1 / leverage. Each leverage becomes five. 0 is off",
+    )
     calibrated = serializers.BooleanField(
         default=True,
         help_text="use the symbol's calibration, where one is in use and no choice of the model's "

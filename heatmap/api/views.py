@@ -42,7 +42,7 @@ from ingestion.errors import FileDamaged
 from ingestion.lake import read
 from ingestion.quality import version_of_attempts
 
-MODEL_CHOICES = ("turnover", "spread_entries", "taker_tilt")
+MODEL_CHOICES = ("turnover", "spread_entries", "taker_tilt", "smear")
 Cursor = duckdb.DuckDBPyConnection
 Parameters = dict[str, Any]
 

@@ -283,8 +283,8 @@ def leverage_mix(
 ) -> Mix:
     """The leverages and their weights for every change, by the brackets in force."""
     leverages = sorted(
-        {float(leverage) for leverage, _ in parameters.long_leverage_weights}
-        | {float(leverage) for leverage, _ in parameters.short_leverage_weights}
+        {float(leverage) for leverage, _ in parameters.long_mix}
+        | {float(leverage) for leverage, _ in parameters.short_mix}
     )
     table = brackets_in_force(brackets, changes.time)
     folded = np.array(
@@ -293,10 +293,8 @@ def leverage_mix(
             for one in brackets
         ]
     )
-    long_mix = np.array([_mix(parameters.long_leverage_weights, leverages, row) for row in folded])
-    short_mix = np.array(
-        [_mix(parameters.short_leverage_weights, leverages, row) for row in folded]
-    )
+    long_mix = np.array([_mix(parameters.long_mix, leverages, row) for row in folded])
+    short_mix = np.array([_mix(parameters.short_mix, leverages, row) for row in folded])
     long_weight, short_weight = long_mix[table], short_mix[table]
     if parameters.taker_tilt:
         tilt = parameters.taker_tilt * changes.taker_imbalance

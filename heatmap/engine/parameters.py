@@ -18,6 +18,15 @@ DEFAULT_LEVERAGE_WEIGHTS: LeverageWeights = (
     (50.0, 0.20),
     (100.0, 0.10),
 )
+LARGEST_SMEAR = 1.0
+SMEAR_NODES = (
+    (-2.8569700138728056, 0.011257411327720688),
+    (-1.355626179974266, 0.22207592200561266),
+    (0.0, 0.5333333333333333),
+    (1.355626179974266, 0.22207592200561266),
+    (2.8569700138728056, 0.011257411327720688),
+)
+"""Gauss-Hermite quadrature of a standard normal distribution (Abramowitz and Stegun 25.4.46)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class ModelParameters:
     `taker_tilt`: with taker imbalance b = 2 taker_buy/volume - 1, the weights of new longs are
     multiplied by leverage^(tilt b), those of new shorts by leverage^(-tilt b), then normalised:
     the side that takes opens with more leverage. It never changes how much is opened. 0 is off.
+    `smear`: standard deviation of ln(distance) around 1 / leverage, as if traders of one leverage
+    added to their margin or took from it. 0 is off.
 
     Raises ValueError for leverages below 1, weights that are negative or all zero, and sizes
     that are not positive.
@@ -47,6 +58,7 @@ class ModelParameters:
     turnover: float = 0.3
     spread_entries: bool = True
     taker_tilt: float = 0.0
+    smear: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("long_leverage_weights", "short_leverage_weights"):
@@ -64,15 +76,40 @@ class ModelParameters:
             raise ValueError("the turnover must be a share of the volume, from 0 to below 1")
         if not -10 <= self.taker_tilt <= 10:
             raise ValueError("the taker tilt must be a number between -10 and 10")
+        if not 0 <= self.smear <= LARGEST_SMEAR:
+            raise ValueError(f"the smear must be a number from 0 to {LARGEST_SMEAR:g}")
+
+    @property
+    def long_mix(self) -> LeverageWeights:
+        """The leverages and weights at which longs open: those given, smeared."""
+        return _smeared(self.long_leverage_weights, self.smear)
+
+    @property
+    def short_mix(self) -> LeverageWeights:
+        """The same of shorts."""
+        return _smeared(self.short_leverage_weights, self.smear)
 
     @property
     def lowest_leverage(self) -> float:
         """The lowest leverage that carries weight on either side."""
-        weights = self.long_leverage_weights + self.short_leverage_weights
+        weights = self.long_mix + self.short_mix
         return min(leverage for leverage, weight in weights if weight > 0)
 
 
-def _normalised(weights: LeverageWeights) -> LeverageWeights:
+def _smeared(weights: LeverageWeights, smear: float) -> LeverageWeights:
+    """Each leverage as five, whose inverses stand for a log-normal distribution around its own."""
+    if not smear:
+        return weights
+    return _normalised(
+        [
+            (max(1.0, leverage * math.exp(smear * node)), weight * share)
+            for leverage, weight in weights
+            for node, share in SMEAR_NODES
+        ]
+    )
+
+
+def _normalised(weights: Sequence[tuple[float, float]]) -> LeverageWeights:
     summed: dict[float, float] = {}
     for leverage, weight in weights:
         summed[float(leverage)] = summed.get(float(leverage), 0.0) + weight

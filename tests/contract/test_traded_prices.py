@@ -1,4 +1,4 @@
-"""The model's named options, spread_entries and taker_tilt, from the lake to the answers."""
+"""The model's options, spread_entries, taker_tilt and smear, from the lake to the answers."""
 
 from collections import defaultdict
 from datetime import date, datetime, timedelta
@@ -110,7 +110,9 @@ def test_the_answer_says_what_was_asked_for_and_how_much_of_it_had_trades(traded
     assert half["model"]["traded_share"] == 0.5
 
 
-@pytest.mark.parametrize("option", [{"spread_entries": "true"}, {"taker_tilt": "2"}])
+@pytest.mark.parametrize(
+    "option", [{"spread_entries": "true"}, {"taker_tilt": "2"}, {"smear": "0.3"}]
+)
 def test_an_option_moves_levels_and_never_what_is_open(traded, option):
     plain, moved = answer(traded, MAP), answer(traded, MAP, **option)
     assert plain["data"] != moved["data"]
@@ -218,6 +220,7 @@ def test_a_book_gets_the_trades_since_its_last_figure(traded):
         ("taker_tilt", "inf"),
         ("taker_tilt", "10.1"),
         ("taker_tilt", "bullish"),
+        ("smear", "1.1"),
     ],
 )
 def test_a_bad_option_is_named(api, path, name, value):

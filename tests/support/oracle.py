@@ -6,7 +6,9 @@ Shares nothing with the engine but the types of its input. docs/model.md states 
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal, getcontext
-from math import floor, isnan, log, log1p
+from math import exp, floor, isnan, log, log1p
+
+from numpy.polynomial.hermite_e import hermegauss
 
 from heatmap.engine import BracketTable, Candles, ModelParameters, OpenInterest, TradedPrices
 
@@ -73,6 +75,12 @@ def liquidation_price(entry, leverage, side, quantity, table: BracketTable) -> D
         if above and below:
             candidates.append(price)
     return candidates[0]
+
+
+def smear_nodes() -> list[tuple[float, float]]:
+    """Values of a standard normal distribution and their shares."""
+    nodes, shares = hermegauss(5)
+    return list(zip(nodes.tolist(), (shares / shares.sum()).tolist(), strict=True))
 
 
 class Market:
@@ -267,7 +275,9 @@ class Market:
                 allowed = exact(leverage)
         mix: dict[Decimal, Decimal] = defaultdict(Decimal)
         for leverage, weight in weights:
-            mix[min(exact(leverage), allowed)] += exact(weight)
+            for node, share in smear_nodes() if self.parameters.smear else [(0.0, 1.0)]:
+                smeared = max(1.0, leverage * exp(self.parameters.smear * node))
+                mix[min(exact(smeared), allowed)] += exact(weight) * exact(share)
         tilt = exact(self.parameters.taker_tilt) * self.taker_imbalance() * side
         mix = {leverage: weight * leverage**tilt for leverage, weight in mix.items() if weight}
         whole = sum(mix.values())

@@ -140,4 +140,5 @@ def parameters(draw: st.DrawFn) -> ModelParameters:
         taker_tilt=draw(st.sampled_from([0.0, 0.0, 0.7])),
         turnover=draw(st.sampled_from([0.0, 0.3, 0.3, 0.9])),
         spread_entries=draw(st.booleans()),
+        smear=draw(st.sampled_from([0.0, 0.0, 0.3])),
     )

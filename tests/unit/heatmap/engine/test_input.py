@@ -83,6 +83,8 @@ def test_brackets_that_cannot_be_are_refused(values, message):
         {"position_notional": 0.0},
         {"position_notional": float("nan")},
         {"taker_tilt": float("nan")},
+        {"smear": -0.1},
+        {"smear": float("nan")},
     ],
 )
 def test_parameters_that_cannot_be_are_refused(options):
@@ -129,6 +131,7 @@ def test_a_fingerprint_changes_with_all_that_the_book_depends_on():
         ModelParameters(),
         ModelParameters(taker_tilt=0.1),
         ModelParameters(turnover=0.2),
+        ModelParameters(smear=0.2),
         NET_OPEN_INTEREST,
         ModelParameters(long_leverage_weights=((5, 1),)),
         ModelParameters(position_notional=1.0),
@@ -136,7 +139,7 @@ def test_a_fingerprint_changes_with_all_that_the_book_depends_on():
     prints = {model_fingerprint(model, (BTC_BRACKETS,)) for model in models}
     prints.add(model_fingerprint(models[0], (ROUND_BRACKETS,)))
     prints.add(model_fingerprint(models[0], (dataclasses.replace(BTC_BRACKETS, valid_from=1),)))
-    assert len(prints) == 8
+    assert len(prints) == 9
     assert model_fingerprint(models[0], (BTC_BRACKETS,)) in prints
 
 
