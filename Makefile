@@ -29,7 +29,7 @@ demo: $(VENV)/installed
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/installed-dev
 	@failed=0; for database in sqlite postgresql; do \
-		$(BIN) -m pytest --quiet -n 2 --dist worksteal --database $$database $(ARGS) || failed=1; \
+		$(BIN) -m pytest --quiet -n 2 --dist worksteal --durations 20 --database $$database $(ARGS) || failed=1; \
 	done; exit $$failed
 
 lint: $(VENV)/installed-dev
