@@ -79,7 +79,9 @@ class Readers:
         return statistics.quantiles([taken for _, taken in self.answers], n=20)[-1]
 
     def _ask(self, number: int) -> None:
-        connection = http.client.HTTPConnection(self._address, timeout=60)
+        # Each is a client of its own: one alone would be asked to wait, and rightly so.
+        source = (f"127.0.0.{number + 2}", 0)
+        connection = http.client.HTTPConnection(self._address, timeout=60, source_address=source)
         while not self._stop.is_set():
             start = time.perf_counter()
             connection.request("GET", PATHS[number % len(PATHS)])
