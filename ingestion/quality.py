@@ -1,4 +1,4 @@
-"""What a symbol's data is worth, day by day: one state for each day of each dataset.
+"""The data quality of a symbol: one state for each day of each dataset.
 
 The lake says which rows there are and which files gave them; the chunks say what was tried. A day
 is divided into slots, each of which must hold a row: a candle's length, five minutes for open

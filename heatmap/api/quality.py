@@ -86,7 +86,7 @@ class Quality(serializers.Serializer):
 
 
 QUALITY = extend_schema(
-    summary="What the data is worth, day by day",
+    summary="Data quality, day by day",
     description=(
         "Each day of each dataset is in one state; where several hold, the one that a person must "
         "act on first:\n\n"

@@ -1,4 +1,4 @@
-"""The calendar of a symbol: what each day's data is worth, and loading or repairing days."""
+"""The calendar of a symbol: the data quality of each day, and loading or repairing days."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

@@ -19,9 +19,9 @@ GAPS_SHOWN = 20
 
 class Command(BaseCommand):
     help = (
-        "Say day by day what a symbol's data is worth: how many days of each dataset are in which "
-        "state, which are not fine and why, and where rows are missing. Without days it looks at "
-        "all from the first to the last of which anything was loaded, collected or tried. Exit "
+        "Show the data quality of a symbol, day by day: how many days of each dataset are in each "
+        "state, which days are not fine and why, and where rows are missing. Without days it looks "
+        "at all days from the first to the last with anything loaded, collected or tried. Exit "
         "status 1 where nothing is known, or where a file of a day that is over (UTC) is not in "
         "the lake; days with too few or bad rows do not count, for the archive itself has some. "
         "With --verify every file of the lake, or of the symbol, is compared with its checksum "
