@@ -1,8 +1,9 @@
 """The book at the first of each month, kept in files, so that no answer reads the whole history.
 
-A file is named after all that its book depends on: symbol, month, model and brackets, and the
-state of the data before it. When one of them changes, the name is another; the old file goes when
-the new one is written.
+Of one month it is kept for each week, too, because most answers begin in the newest weeks. A file
+is named after all that its book depends on: symbol, time, model and brackets, and the state of the
+data before it. When one of them changes, the name is another; the old file goes when the new one is
+written.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from heatmap.history import (
 from heatmap.kept_files import read_kept, write_kept
 from heatmap.trades import load_trades
 
+DAY_MS = 86_400_000
+
 
 def book_before(
     cursor: duckdb.DuckDBPyConnection,
@@ -33,37 +36,61 @@ def book_before(
     instant: int,
     keep: bool,
 ) -> tuple[int, Book]:
-    """The book at the last first of a month up to `instant` (ms), and when that is.
+    """The book at the last of `checkpoint_times` up to `instant` (ms), and when that is.
 
-    Without one since the history began, an empty book at its start. Months that are missing are
+    Without one since the history began, an empty book at its start. Books that are missing are
     computed one by one, from the newest one that is there; `keep` says whether to write them.
     """
-    months = [month for month in month_starts(history.start, instant) if month > history.start]
+    times = [time for time in checkpoint_times(history.start, instant) if time > history.start]
     fingerprint = model_fingerprint(parameters, brackets.tables)
     at, book = history.start, Book()
     missing: list[int] = []
-    for month in reversed(months):
-        found = read_kept(_path(history, fingerprint, month), _load) if keep else None
+    for time in reversed(times):
+        found = read_kept(_path(history, fingerprint, time), _load) if keep else None
         if found is not None:
-            at, book = month, found
+            at, book = time, found
             break
-        missing.append(month)
-    for month in reversed(missing):
-        book = _advanced(cursor, history, brackets, parameters, book, at, month)
-        at = month
+        missing.append(time)
+    for time in reversed(missing):
+        book = _advanced(cursor, history, brackets, parameters, book, at, time)
+        at = time
         if keep:
-            _write(_path(history, fingerprint, month), book)
+            path = _path(history, fingerprint, time)
+            _write(path, book)
+            drop_weeks_of_other_months(path)
     return at, book
+
+
+def checkpoint_times(start: int, end: int) -> list[int]:
+    """When books are kept in [start, end] (ms): at the first of each month (UTC), and in the month
+    of `end` seven, fourteen and twenty-one days later, too."""
+    first = _first_of_month(end)
+    weeks = [first + days * DAY_MS for days in (7, 14, 21)]
+    return [*month_starts(start, end), *(time for time in weeks if start <= time <= end)]
+
+
+def drop_weeks_of_other_months(path: Path) -> None:
+    """Delete the weekly files of the same model of other months than that of the file `path`."""
+    month, _, rest = path.stem.partition("_")
+    fingerprint = rest.partition("-")[0]
+    if len(month) > len("2024-11"):
+        for other in path.parent.glob(f"????-??-??_{fingerprint}-*{path.suffix}"):
+            if other.stem[:7] != month[:7]:
+                other.unlink(missing_ok=True)
 
 
 def month_starts(start: int, end: int) -> Iterator[int]:
     """The firsts of the months (UTC, ms) in [start, end]."""
-    day = datetime.fromtimestamp(start / 1000, UTC)
-    month = datetime(day.year, day.month, 1, tzinfo=UTC)
+    month = datetime.fromtimestamp(_first_of_month(start) / 1000, UTC)
     while (instant := int(month.timestamp() * 1000)) <= end:
         if instant >= start:
             yield instant
         month = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
+
+
+def _first_of_month(instant: int) -> int:
+    day = datetime.fromtimestamp(instant / 1000, UTC)
+    return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp() * 1000)
 
 
 def _advanced(
@@ -86,10 +113,11 @@ def _advanced(
     return book
 
 
-def _path(history: History, fingerprint: str, month: int) -> Path:
-    name = f"{datetime.fromtimestamp(month / 1000, UTC):%Y-%m}-{fingerprint}"
+def _path(history: History, fingerprint: str, time: int) -> Path:
+    day = datetime.fromtimestamp(time / 1000, UTC)
+    name = f"{day:%Y-%m}" if day.day == 1 else f"{day:%Y-%m-%d}"
     folder = settings.VAR_DIR / "checkpoints" / history.symbol
-    return Path(folder / f"{name}-{history.version_until(month)}.npz")
+    return Path(folder / f"{name}_{fingerprint}-{history.version_until(time)}.npz")
 
 
 def _load(path: Path) -> Book:

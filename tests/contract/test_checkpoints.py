@@ -33,7 +33,7 @@ def answer(api, **more):
 def test_an_answer_is_the_same_with_and_without_them(api, folder, monkeypatch):
     written = answer(api)
     (file,) = folder.glob("BTCUSDT/*.npz")
-    assert file.name.startswith("2024-11-")
+    assert file.name.startswith("2024-11_")
     assert answer(api) == written
     monkeypatch.setattr(
         build, "book_before", lambda cursor, history, *rest, **more: (history.start, Book())
@@ -93,6 +93,25 @@ def test_months_start_on_their_first():
     found = list(checkpoints.month_starts(1_700_000_000_000, 1_709_251_200_000))
     assert found == [1_701_388_800_000, 1_704_067_200_000, 1_706_745_600_000, 1_709_251_200_000]
     assert list(checkpoints.month_starts(found[0], found[0] + day)) == found[:1]
+
+
+def test_of_the_last_month_weeks_are_kept_too():
+    day, first = 86_400_000, 1_701_388_800_000  # 2023-12-01
+    assert checkpoints.checkpoint_times(first - day, first + 20 * day) == [
+        first,
+        first + 7 * day,
+        first + 14 * day,
+    ]
+    assert checkpoints.checkpoint_times(first + 10 * day, first + 31 * day) == [first + 31 * day]
+
+
+def test_weeks_of_other_months_go_and_other_models_stay(tmp_path):
+    kept = {"2024-10_abc-1", "2024-11_abc-1", "2024-11-08_abc-1", "2024-10-22_def-1"}
+    for name in kept | {"2024-10-22_abc-1"}:
+        (tmp_path / f"{name}.npz").touch()
+    for name in ("2024-11_abc-1", "2024-11-08_abc-1"):
+        checkpoints.drop_weeks_of_other_months(tmp_path / f"{name}.npz")
+    assert {path.stem for path in tmp_path.iterdir()} == kept
 
 
 @pytest.mark.real_data
