@@ -1,9 +1,9 @@
 """The book at the first of each month, kept in files, so that no answer reads the whole history.
 
-Of one month it is kept for each week, too, because most answers begin in the newest weeks. A file
-is named after all that its book depends on: symbol, time, model and brackets, and the state of the
-data before it. When one of them changes, the name is another; the old file goes when the new one is
-written.
+In the newest month it is kept each week, too, because most answers begin in the newest weeks. A
+file is named after all that its book depends on: symbol, time, model and brackets, and the state
+of the data before it. When one of them changes, the name is another; the old file goes when the new
+one is written.
 """
 
 from collections.abc import Iterator
@@ -36,12 +36,15 @@ def book_before(
     instant: int,
     keep: bool,
 ) -> tuple[int, Book]:
-    """The book at the last of `checkpoint_times` up to `instant` (ms), and when that is.
+    """The book at the history's last `checkpoint_times` up to `instant` (ms), and when that is.
 
     Without one since the history began, an empty book at its start. Books that are missing are
     computed one by one, from the newest one that is there; `keep` says whether to write them.
     """
-    times = [time for time in checkpoint_times(history.start, instant) if time > history.start]
+    # The weeks are those of the history's last month, so that windows of other months share them
+    # and do not take turns in deleting each other's.
+    kept = checkpoint_times(history.start, history.end)
+    times = [time for time in kept if history.start < time <= instant]
     fingerprint = model_fingerprint(parameters, brackets.tables)
     at, book = history.start, Book()
     missing: list[int] = []

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,6 +104,18 @@ def test_of_the_last_month_weeks_are_kept_too():
         first + 14 * day,
     ]
     assert checkpoints.checkpoint_times(first + 10 * day, first + 31 * day) == [first + 31 * day]
+
+
+def test_an_older_window_keeps_no_weeks_of_its_own(monkeypatch):
+    day, first = 86_400_000, 1_701_388_800_000  # 2023-12-01
+    seen = []
+    monkeypatch.setattr(checkpoints, "model_fingerprint", lambda *given: "abc")
+    monkeypatch.setattr(checkpoints, "_advanced", lambda *given: seen.append(given[-1]) or Book())
+    history = SimpleNamespace(start=first - day, end=first + 41 * day)
+    brackets = SimpleNamespace(tables=())
+    for instant in (first + 30 * day, first + 40 * day):
+        checkpoints.book_before(None, history, brackets, None, instant, keep=False)
+    assert seen == [first, first, first + 31 * day, first + 38 * day]
 
 
 def test_weeks_of_other_months_go_and_other_models_stay(tmp_path):
