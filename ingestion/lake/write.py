@@ -15,7 +15,7 @@ from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.days import Days
 from ingestion.lake.held import RowsByDay, compare, held_by_day, rows_by_day
-from ingestion.lake.ledger_lines import split_lines
+from ingestion.lake.ledger_lines import drop_replaced_lines, split_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_parquet, set_aside
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE, TRADES, MarketTable
@@ -73,7 +73,7 @@ def replace_files(
                             [str(staged)],
                         )
                         checksums.record(cursor, [checksum])
-                    _record(cursor, loads, now, kept_days)
+                    _record(cursor, loads, now, kept_days, fresh)
                     if corrections:
                         open_interest.correct(cursor, corrections)
     except OutcomeUnknown:
@@ -274,12 +274,14 @@ def _record(
             [*key, start, until],
         )
         within = f"{_SAME_FILES} AND range_start >= ? AND range_start < ?"
+    fresh: Sequence[RowsByDay],
         set_aside = cursor.execute(
             f"SELECT 1 FROM {QUARANTINE} WHERE {within} LIMIT 1", [*key, start, until]
         ).fetchone()
         if set_aside:  # seldom; and a deletion that finds nothing costs as much as one that does
             # A month that these days replace in part keeps its line, and what it had set aside.
             cursor.execute(
+        drop_replaced_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
                 f"DELETE FROM {QUARANTINE} WHERE {within} AND origin NOT IN (SELECT origin "
                 f"FROM {LEDGER} WHERE {_SAME_FILES} AND sha256 <> '')",
                 [*key, start, until, *key],
@@ -291,28 +293,44 @@ def _record(
                 f"FROM temp.{load.parsed.bad_rows_table}",
                 [*key, _naive(load.parsed.file.start_instant), load.origin],
             )
-    values = [_ledger_row(load, now) for load in loads]
+    values = [
+        row
+        for load, days, rows in zip(loads, kept_days, fresh, strict=True)
+        for row in _ledger_rows(load, now, days, rows)
+    ]
     marks = ", ".join(["(" + ", ".join("?" * len(values[0])) + ")"] * len(values))
     cursor.execute(f"INSERT INTO {LEDGER} VALUES {marks}", [cell for row in values for cell in row])
 
 
-def _ledger_row(load: Load, now: datetime) -> list[object]:
+def _ledger_rows(
+    load: Load, now: datetime, kept_days: Sequence[date], fresh: RowsByDay
+) -> list[list[object]]:
+    """The lines of a file: one, or its parts around the days that it left as they are."""
     parsed, file = load.parsed, load.parsed.file
-    return [
-        file.symbol,
-        file.dataset,
-        file.interval or "",
-        _naive(file.start_instant),
-        _naive(file.end_instant),
-        load.origin,
-        load.sha256,
-        load.verified,
-        parsed.rows,
-        parsed.quarantined,
-        parsed.duplicates,
-        load.chunk_id,
-        _naive(now),
-    ]
+    bounds = (_naive(file.start_instant), _naive(file.end_instant))
+    parts = _ranges_without(*bounds, kept_days) if kept_days else [bounds]
+    lines = []
+    for start, until in parts:
+        rows = parsed.rows
+        if kept_days:
+            rows = sum(count for day, count in fresh.items() if start.date() <= day < until.date())
+        lines.append(
+            [
+                file.symbol,
+                file.dataset,
+                file.interval or "",
+                start,
+                until,
+                load.origin,
+                load.sha256,
+                load.verified,
+                rows,
+                *((0, 0) if lines else (parsed.quarantined, parsed.duplicates)),
+                load.chunk_id,
+                _naive(now),
+            ]
+        )
+    return lines
 
 
 def _naive(instant: datetime) -> datetime:
