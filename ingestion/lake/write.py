@@ -55,8 +55,8 @@ def replace_files(
     staged = _staging_path(lake, loads[0])
     try:
         with translated_errors():
-            loads, corrections = set_false_rows_aside(cursor, loads)
-            require_near_prices(cursor, loads)
+            loads, corrections = _set_false_rows_aside(cursor, loads)
+            _require_near_prices(cursor, loads)
             fresh = rows_by_day(cursor, table, [load.parsed.rows_path for load in loads])
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
@@ -86,7 +86,20 @@ def replace_files(
     return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
 
 
-def set_false_rows_aside(
+def check_files(lake: Lake, loads: Sequence[Load]) -> list[Load]:
+    """The loads as `replace_files` would write them now; nothing is written. Raises NeedsDecision
+    where it would, FileDamaged, LakeBusy or TemporaryError."""
+    cursor = lake.cursor()
+    with translated_errors():
+        loads, _ = _set_false_rows_aside(cursor, loads)
+        _require_near_prices(cursor, loads)
+        paths = [load.parsed.rows_path for load in loads]
+        fresh = rows_by_day(cursor, loads[0].parsed.table, paths)
+        kept_days = _require_all_rows(cursor, loads, fresh)
+    return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
+
+
+def _set_false_rows_aside(
     cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]
 ) -> tuple[list[Load], Corrections | None]:
     """The loads without rows that their neighbours, in the lake or in each other, show to be false,
@@ -108,7 +121,7 @@ def set_false_rows_aside(
     return left, corrections
 
 
-def require_near_prices(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
+def _require_near_prices(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
     """Raises FarPrices for files whose prices contradict the days beside them, in the lake or in
     each other."""
     found = price_level.contradictions(cursor, [load.parsed for load in loads])
@@ -261,12 +274,14 @@ def _record(
     loads: Sequence[Load],
     now: datetime,
     kept_days: Sequence[tuple[date, ...]],
+    fresh: Sequence[RowsByDay],
 ) -> None:
     """Ledger and quarantine: what these files say replaces what lay within their ranges."""
     files = [load.parsed.file for load in loads]
     key = [files[0].symbol, files[0].dataset, files[0].interval or ""]
     for day in {day for days in kept_days for day in days}:
         split_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
+        drop_replaced_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
     ranges = [(file.start_instant, file.end_instant) for file in files]
     for start, until in _joined(ranges, kept_days):
         cursor.execute(
@@ -274,14 +289,12 @@ def _record(
             [*key, start, until],
         )
         within = f"{_SAME_FILES} AND range_start >= ? AND range_start < ?"
-    fresh: Sequence[RowsByDay],
         set_aside = cursor.execute(
             f"SELECT 1 FROM {QUARANTINE} WHERE {within} LIMIT 1", [*key, start, until]
         ).fetchone()
         if set_aside:  # seldom; and a deletion that finds nothing costs as much as one that does
             # A month that these days replace in part keeps its line, and what it had set aside.
             cursor.execute(
-        drop_replaced_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
                 f"DELETE FROM {QUARANTINE} WHERE {within} AND origin NOT IN (SELECT origin "
                 f"FROM {LEDGER} WHERE {_SAME_FILES} AND sha256 <> '')",
                 [*key, start, until, *key],
