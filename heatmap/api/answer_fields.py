@@ -279,6 +279,10 @@ class SupportedSymbol(serializers.Serializer):
     tick_size = serializers.FloatField()
     validation = Validation(allow_null=True, help_text="null: never compared")
     coverage = Coverage()
+    damaged = serializers.BooleanField(
+        help_text="whether a file with its rows is damaged; GET /data/quality names the days. "
+        "Where its candles cannot be read, coverage has nulls"
+    )
     note = serializers.CharField(allow_blank=True)
     text = PairInWords(help_text="the same in words, as `manage.py supported_pairs` prints it")
 

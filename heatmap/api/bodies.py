@@ -387,6 +387,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "tick_size": float(symbol.tick_size),
         "validation": validation if pair.outcome else None,
         "coverage": {"data_start": iso_or_none(pair.start), "data_end": iso_or_none(pair.end)},
+        "damaged": pair.is_damaged,
         "note": symbol.note,
         "text": dict(zip(("symbol", "status", "validation", "coverage"), pair.cells, strict=True)),
     }

@@ -3,7 +3,7 @@
 Instants go in and come out as int64 milliseconds since the epoch, UTC; ranges are half-open.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -235,16 +235,23 @@ def candle_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[CandleDa
     return [CandleDay(*row) for row in rows]
 
 
-def candle_ranges(cursor: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int]]:
-    """By symbol, the open of the first and the end of the newest candle of any interval (ms)."""
+def candle_ranges(
+    cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """By symbol, the open of the first and the end of the newest candle of any interval (ms). No
+    file of another symbol is opened."""
+    if not symbols:
+        return {}
+    # As single parameters the names choose the files; as a list they would filter rows.
+    names = ", ".join(f"${number}" for number in range(1, len(symbols) + 1))
     selects = " UNION ALL ".join(
         f"SELECT symbol, epoch_ms(min(open_time)) AS first, "
         f"epoch_ms(max(open_time)) + {INTERVAL_MS[interval]} AS last "
-        f"FROM {table.name} GROUP BY symbol"
+        f"FROM {table.name} WHERE symbol IN ({names}) GROUP BY symbol"
         for interval, table in CANDLES.items()
     )
     rows = cursor.execute(
-        f"SELECT symbol, min(first), max(last) FROM ({selects}) GROUP BY symbol"
+        f"SELECT symbol, min(first), max(last) FROM ({selects}) GROUP BY symbol", list(symbols)
     ).fetchall()
     return {symbol: (first, last) for symbol, first, last in rows}
 
