@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ingestion import requests
 from ingestion.errors import FileDamaged
 from ingestion.lake import read
+from ingestion.lake.settlement import settlements
 from ingestion.models import DamagedFile, Symbol
 from ingestion.states import SymbolState, states_of
 
@@ -19,7 +20,8 @@ HEADINGS = ("Symbol", "Status", "Validation", "Coverage")
 @dataclass(frozen=True)
 class Pair:
     """A registered symbol, how far it has come, and when its candles begin and end. `is_damaged`:
-    some of its files are; where its candles cannot be read for it, they have no beginning."""
+    some of its files are; where its candles cannot be read for it, they have no beginning.
+    `settled_at`: since when its contract's open interest is 0."""
 
     symbol: Symbol
     state: SymbolState
@@ -27,6 +29,7 @@ class Pair:
     end: datetime | None
     now: datetime
     is_damaged: bool = False
+    settled_at: datetime | None = None
 
     @property
     def outcome(self) -> str | None:
@@ -63,11 +66,12 @@ def supported_pairs(now: datetime) -> list[Pair]:
     symbols = list(Symbol.objects.all())
     with read.snapshot() as cursor:
         loaded = read.loaded_series(cursor)
+        settled = settlements(cursor)
     ranges, unreadable = _candle_ranges([symbol.name for symbol in symbols])
     for name in unreadable:
         requests.look_for_damage(name)
     damaged = {*unreadable, *DamagedFile.objects.values_list("symbol", flat=True)}
-    states = states_of(symbols, {*ranges, *unreadable, *loaded}, now)
+    states = states_of(symbols, {*ranges, *unreadable, *loaded}, settled, now)
     return [
         Pair(
             symbol,
@@ -75,6 +79,7 @@ def supported_pairs(now: datetime) -> list[Pair]:
             *_instants(ranges.get(symbol.name)),
             now,
             symbol.name in damaged,
+            _instant(settled.get(symbol.name)),
         )
         for symbol in symbols
     ]

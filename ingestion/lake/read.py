@@ -23,7 +23,6 @@ from ingestion.lake.schema import (
     TRADES,
     table_of,
 )
-from ingestion.sources.plausibility import STAYS_ZERO
 
 Arrays = dict[str, np.ndarray]
 
@@ -274,21 +273,6 @@ def open_interest_of_zero(cursor: duckdb.DuckDBPyConnection, symbol: str) -> Cov
         [symbol],
     ).fetchone()
     return Coverage(*row) if row and row[1] else None
-
-
-def settled_on(cursor: duckdb.DuckDBPyConnection, symbol: str) -> date | None:
-    """The UTC day from which on a symbol's open interest stays 0 up to its newest figure, or None:
-    its contract was settled."""
-    row = cursor.execute(
-        f"""
-        SELECT min(range_start)::DATE FROM {QUARANTINE}
-        WHERE symbol = $symbol AND dataset = 'metrics' AND reason = $reason
-          AND range_start >= (SELECT date_trunc('day', max(timestamp) - INTERVAL 1 MICROSECOND)
-                              FROM {OPEN_INTEREST.name} WHERE symbol = $symbol)
-        """,
-        {"symbol": symbol, "reason": STAYS_ZERO},
-    ).fetchone()
-    return row[0] if row else None
 
 
 def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | None:
