@@ -322,7 +322,7 @@ def _ledger_rows(
     parsed, file = load.parsed, load.parsed.file
     bounds = (_naive(file.start_instant), _naive(file.end_instant))
     parts = _ranges_without(*bounds, kept_days) if kept_days else [bounds]
-    lines = []
+    lines: list[list[object]] = []
     for start, until in parts:
         rows = parsed.rows
         if kept_days:
