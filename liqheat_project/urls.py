@@ -6,6 +6,7 @@ from liqheat_project.health import health, live, ready
 from liqheat_project.metrics import metrics
 
 handler404 = "liqheat_project.errors.not_found"
+handler500 = "liqheat_project.errors.server_error"
 urlpatterns = [
     path("", include("heatmap.urls")),
     path("", include("heatmap.api.urls")),

@@ -73,8 +73,15 @@ class Coverage(serializers.Serializer):
     data_end = serializers.DateTimeField(allow_null=True, help_text="end of the newest candle")
 
 
+SETTLED = (
+    "the instant from which on the contract's open interest is 0: it was settled, and its "
+    "positions are gone; null while it lives"
+)
+
+
 class ModelMeta(Coverage):
     symbol = serializers.CharField()
+    settled_at = serializers.DateTimeField(allow_null=True, help_text=SETTLED)
     model = Model()
     brackets = BracketsUsed()
     total_long_volume = serializers.FloatField(help_text="USDT of all longs in the last book")
@@ -198,6 +205,7 @@ class ExplanationMeta(Coverage):
     entries = EntriesOfSides(help_text="how many there are; the 200 largest a side are listed")
     notional = NotionalOfSides(help_text="of all entries in the bucket, listed or not")
     symbol = serializers.CharField()
+    settled_at = serializers.DateTimeField(allow_null=True, help_text=SETTLED)
     model = Model()
     brackets = BracketsUsed()
     price_bin_size = serializers.FloatField(allow_null=True)
@@ -279,6 +287,11 @@ class SupportedSymbol(serializers.Serializer):
     tick_size = serializers.FloatField()
     validation = Validation(allow_null=True, help_text="null: never compared")
     coverage = Coverage()
+    settled_at = serializers.DateTimeField(allow_null=True, help_text=SETTLED)
+    damaged = serializers.BooleanField(
+        help_text="whether a file with its rows is damaged; GET /data/quality names the days. "
+        "Where its candles cannot be read, coverage has nulls"
+    )
     note = serializers.CharField(allow_blank=True)
     text = PairInWords(help_text="the same in words, as `manage.py supported_pairs` prints it")
 

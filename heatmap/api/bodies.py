@@ -124,6 +124,7 @@ def model_meta(
             if by_coinglass
             else [{"valid_from": iso(dates[i]), "source": brackets.sources[i]} for i in used],
         },
+        "settled_at": None if history.settled_at is None else iso(history.settled_at),
     }
 
 
@@ -387,6 +388,8 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "tick_size": float(symbol.tick_size),
         "validation": validation if pair.outcome else None,
         "coverage": {"data_start": iso_or_none(pair.start), "data_end": iso_or_none(pair.end)},
+        "settled_at": iso_or_none(pair.settled_at),
+        "damaged": pair.is_damaged,
         "note": symbol.note,
         "text": dict(zip(("symbol", "status", "validation", "coverage"), pair.cells, strict=True)),
     }

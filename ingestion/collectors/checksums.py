@@ -99,6 +99,6 @@ def file_of(line: LoadedFile) -> ArchiveFile | None:
             line.range_start.date(),
             period,
         )
-        if file.end_instant.replace(tzinfo=None) == line.range_end:
+        if file.end_instant.replace(tzinfo=None) == line.range_end and file.name in line.origin:
             return file
     return None

@@ -15,7 +15,7 @@ from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.days import Days
 from ingestion.lake.held import RowsByDay, compare, held_by_day, rows_by_day
-from ingestion.lake.ledger_lines import split_lines
+from ingestion.lake.ledger_lines import drop_replaced_lines, split_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_parquet, set_aside
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE, TRADES, MarketTable
@@ -55,8 +55,8 @@ def replace_files(
     staged = _staging_path(lake, loads[0])
     try:
         with translated_errors():
-            loads, corrections = set_false_rows_aside(cursor, loads)
-            require_near_prices(cursor, loads)
+            loads, corrections = _set_false_rows_aside(cursor, loads)
+            _require_near_prices(cursor, loads)
             fresh = rows_by_day(cursor, table, [load.parsed.rows_path for load in loads])
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
@@ -73,7 +73,7 @@ def replace_files(
                             [str(staged)],
                         )
                         checksums.record(cursor, [checksum])
-                    _record(cursor, loads, now, kept_days)
+                    _record(cursor, loads, now, kept_days, fresh)
                     if corrections:
                         open_interest.correct(cursor, corrections)
     except OutcomeUnknown:
@@ -86,7 +86,20 @@ def replace_files(
     return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
 
 
-def set_false_rows_aside(
+def check_files(lake: Lake, loads: Sequence[Load]) -> list[Load]:
+    """The loads as `replace_files` would write them now; nothing is written. Raises NeedsDecision
+    where it would, FileDamaged, LakeBusy or TemporaryError."""
+    cursor = lake.cursor()
+    with translated_errors():
+        loads, _ = _set_false_rows_aside(cursor, loads)
+        _require_near_prices(cursor, loads)
+        paths = [load.parsed.rows_path for load in loads]
+        fresh = rows_by_day(cursor, loads[0].parsed.table, paths)
+        kept_days = _require_all_rows(cursor, loads, fresh)
+    return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
+
+
+def _set_false_rows_aside(
     cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]
 ) -> tuple[list[Load], Corrections | None]:
     """The loads without rows that their neighbours, in the lake or in each other, show to be false,
@@ -108,7 +121,7 @@ def set_false_rows_aside(
     return left, corrections
 
 
-def require_near_prices(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
+def _require_near_prices(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
     """Raises FarPrices for files whose prices contradict the days beside them, in the lake or in
     each other."""
     found = price_level.contradictions(cursor, [load.parsed for load in loads])
@@ -268,12 +281,14 @@ def _record(
     loads: Sequence[Load],
     now: datetime,
     kept_days: Sequence[tuple[date, ...]],
+    fresh: Sequence[RowsByDay],
 ) -> None:
     """Ledger and quarantine: what these files say replaces what lay within their ranges."""
     files = [load.parsed.file for load in loads]
     key = [files[0].symbol, files[0].dataset, files[0].interval or ""]
     for day in {day for days in kept_days for day in days}:
         split_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
+        drop_replaced_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
     ranges = [(file.start_instant, file.end_instant) for file in files]
     for start, until in _joined(ranges, kept_days):
         cursor.execute(
@@ -298,28 +313,44 @@ def _record(
                 f"FROM temp.{load.parsed.bad_rows_table}",
                 [*key, _naive(load.parsed.file.start_instant), load.origin],
             )
-    values = [_ledger_row(load, now) for load in loads]
+    values = [
+        row
+        for load, days, rows in zip(loads, kept_days, fresh, strict=True)
+        for row in _ledger_rows(load, now, days, rows)
+    ]
     marks = ", ".join(["(" + ", ".join("?" * len(values[0])) + ")"] * len(values))
     cursor.execute(f"INSERT INTO {LEDGER} VALUES {marks}", [cell for row in values for cell in row])
 
 
-def _ledger_row(load: Load, now: datetime) -> list[object]:
+def _ledger_rows(
+    load: Load, now: datetime, kept_days: Sequence[date], fresh: RowsByDay
+) -> list[list[object]]:
+    """The lines of a file: one, or its parts around the days that it left as they are."""
     parsed, file = load.parsed, load.parsed.file
-    return [
-        file.symbol,
-        file.dataset,
-        file.interval or "",
-        _naive(file.start_instant),
-        _naive(file.end_instant),
-        load.origin,
-        load.sha256,
-        load.verified,
-        parsed.rows,
-        parsed.quarantined,
-        parsed.duplicates,
-        load.chunk_id,
-        _naive(now),
-    ]
+    bounds = (_naive(file.start_instant), _naive(file.end_instant))
+    parts = _ranges_without(*bounds, kept_days) if kept_days else [bounds]
+    lines: list[list[object]] = []
+    for start, until in parts:
+        rows = parsed.rows
+        if kept_days:
+            rows = sum(count for day, count in fresh.items() if start.date() <= day < until.date())
+        lines.append(
+            [
+                file.symbol,
+                file.dataset,
+                file.interval or "",
+                start,
+                until,
+                load.origin,
+                load.sha256,
+                load.verified,
+                rows,
+                *((0, 0) if lines else (parsed.quarantined, parsed.duplicates)),
+                load.chunk_id,
+                _naive(now),
+            ]
+        )
+    return lines
 
 
 def _naive(instant: datetime) -> datetime:

@@ -10,6 +10,7 @@ from heatmap.history import history_of
 from ingestion import quality
 from ingestion.jobs import parts_of
 from ingestion.lake import read
+from ingestion.lake.settlement import settled_at
 from ingestion.models import (
     FAILED_CHUNK_STATES,
     Chunk,
@@ -131,7 +132,7 @@ def open_interest_of_zero(symbol: Symbol) -> Finding:
     """Rows that older versions let in, and the end of a contract."""
     with read.snapshot() as cursor:
         zeros = read.open_interest_of_zero(cursor, symbol.name)
-        settled = read.settled_on(cursor, symbol.name)
+        settled = settled_at(cursor, symbol.name)
     if zeros:
         days = _day(zeros.first_ms - 1), _day(zeros.last_ms - 1)
         return fail(
@@ -140,7 +141,7 @@ def open_interest_of_zero(symbol: Symbol) -> Finding:
         )
     if settled:
         return warn(
-            f"settled: its open interest is 0 since {settled}, and its maps end there",
+            f"settled: its open interest is 0 since {_minute(settled)} UTC, and its book is empty",
             f"Nothing more comes; to stop serving it: `manage.py disable_symbol {symbol}`",
         )
     return ok("none")
@@ -260,6 +261,10 @@ def _load_command(
 
 def _since(instant: datetime | None) -> str:
     return f"last success {instant:%Y-%m-%d %H:%M} UTC" if instant else "no success yet"
+
+
+def _minute(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
 def _day(milliseconds: int) -> date:
