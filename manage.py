@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-from liqheat_project.lib.first_run import complete_env_file
+from liqheat_project.launcher.first_run import complete_env_file
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liqheat_project.settings")
@@ -22,7 +22,7 @@ if __name__ == "__main__":
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         from ingestion.errors import IngestionError
-        from liqheat_project.lib.complaints import sentence  # needs the settings
+        from liqheat_project.launcher.complaints import sentence  # needs the settings
 
         said = str(error) if isinstance(error, IngestionError) else sentence(error)
         if said is None or "--traceback" in sys.argv:

@@ -16,7 +16,7 @@ from heatmap import models
 from heatmap.engine import BracketTable, ModelParameters, model_fingerprint
 from ingestion import audit
 from ingestion.models import SymbolEvent
-from liqheat_project.lib.symbol_names import is_symbol_name
+from liqheat_project.kernel.symbol_names import is_symbol_name
 
 MAX_FILE_BYTES = 20_000_000
 UNREADABLE = (

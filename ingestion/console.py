@@ -32,7 +32,7 @@ from ingestion.models import (
     Symbol,
 )
 from liqheat_project.celery import app
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 
 BROKER_TIMEOUT_SECONDS = 3.0
 BAR_REFRESH_SECONDS = 0.5

@@ -27,8 +27,8 @@ from ingestion.sources.files import (
     Dataset,
     plan_files,
 )
-from liqheat_project.lib import clock
-from liqheat_project.lib.runs import ENDED_STATES, RunState
+from liqheat_project.kernel import clock
+from liqheat_project.kernel.runs import ENDED_STATES, RunState
 
 DATASET_CHOICES = tuple(
     name

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from ingestion.errors import LeaseLost
 from ingestion.models import Chunk, ChunkState
-from liqheat_project.lib import clock
+from liqheat_project.kernel import clock
 
 BATCH_SIZE = {"aggTrades": 1}
 DEFAULT_BATCH_SIZE = 32

@@ -29,10 +29,10 @@ from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.staging import Source
-from liqheat_project.lib import clock
-from liqheat_project.lib.backoff import backoff
-from liqheat_project.lib.exits import pass_on_hidden_exit
-from liqheat_project.lib.leftovers import private_name, remove_leftovers
+from liqheat_project.kernel import clock
+from liqheat_project.kernel.backoff import backoff
+from liqheat_project.kernel.exits import pass_on_hidden_exit
+from liqheat_project.kernel.leftovers import private_name, remove_leftovers
 
 LONGEST_BACKOFF_SECONDS = 600.0
 LONGEST_NAP = 1.0  # a foreground job looks up this often, in case it was cancelled elsewhere

@@ -12,7 +12,7 @@ from ingestion import audit, damage, jobs, lake
 from ingestion.errors import NothingKept, OutcomeUnknown, RefusedRange
 from ingestion.models import IngestionJob, RollBack, Symbol, SymbolEvent
 from ingestion.signals import history_changed
-from liqheat_project.lib.runs import ENDED_STATES
+from liqheat_project.kernel.runs import ENDED_STATES
 
 FIRST_DAY = date(2010, 1, 1)
 

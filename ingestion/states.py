@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ingestion.models import IngestionJob, Symbol, SymbolEvent
-from liqheat_project.lib.runs import ENDED_STATES
+from liqheat_project.kernel.runs import ENDED_STATES
 
 
 class SymbolState(StrEnum):

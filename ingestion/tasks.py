@@ -6,7 +6,7 @@ from celery import shared_task
 
 from ingestion import damage, jobs, lake, load, rollback
 from ingestion.collectors import archive_sync, candles, checksums, contracts, open_interest
-from liqheat_project.lib import clock
+from liqheat_project.kernel import clock
 
 
 def send(chunk_ids: Iterable[int]) -> None:

@@ -8,9 +8,9 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from liqheat_project.lib import postgres
-from liqheat_project.lib.env import Environment
-from liqheat_project.lib.private import close
+from liqheat_project.kernel import postgres
+from liqheat_project.kernel.env import Environment
+from liqheat_project.kernel.private import close
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")))
@@ -89,7 +89,7 @@ CACHES = {
         "LOCATION": CACHE_URL,
         "KEY_PREFIX": "answers",
         "TIMEOUT": 600,
-        "OPTIONS": {"serializer": "liqheat_project.lib.cache.BytesSerializer"},
+        "OPTIONS": {"serializer": "liqheat_project.kernel.cache.BytesSerializer"},
     },
 }
 
@@ -208,7 +208,7 @@ CELERY_TASK_ROUTES = {
     "validation.make_again_after_loading": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "liqheat_project.beat.StaticScheduler"
+CELERY_BEAT_SCHEDULER = "liqheat_project.launcher.beat.StaticScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.sweep", "schedule": SWEEP_SECONDS},
     "maintain-lake": {"task": "ingestion.maintain_lake", "schedule": LAKE_MAINTENANCE_SECONDS},
@@ -280,7 +280,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "liqheat_project.content_security.ContentSecurityPolicyMiddleware",
+    "liqheat_project.webkit.content_security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -344,7 +344,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "liqheat_project.static_files.HashedStaticFiles"
+        else "liqheat_project.webkit.static_files.HashedStaticFiles"
     },
 }
 
@@ -383,11 +383,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "liqheat_project.throttling.ApiKeyAuthentication",
+        "liqheat_project.webkit.throttling.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_THROTTLE_CLASSES": ["liqheat_project.throttling.ClientThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["liqheat_project.webkit.throttling.ClientThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -410,7 +410,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
-        "RunState": "liqheat_project.lib.runs.RunState",
+        "RunState": "liqheat_project.kernel.runs.RunState",
         "ValidationOutcome": "heatmap.api.answer_fields.OUTCOMES",
     },
 }

@@ -2,10 +2,10 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from liqheat_project.health import health, live, ready
-from liqheat_project.metrics import metrics
+from liqheat_project.ops.health import health, live, ready
+from liqheat_project.ops.metrics import metrics
 
-handler404 = "liqheat_project.errors.not_found"
+handler404 = "liqheat_project.webkit.not_found.not_found"
 urlpatterns = [
     path("", include("heatmap.urls")),
     path("", include("heatmap.api.urls")),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django.conf import settings
 
-from liqheat_project.lib.leftovers import private_name
+from liqheat_project.kernel.leftovers import private_name
 from validation.check import Maps
 from validation.metrics import FloatArray
 from validation.models import ValidationRun

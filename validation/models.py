@@ -8,7 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from ingestion.models import IngestionJob, Symbol
-from liqheat_project.lib.runs import AbstractRun
+from liqheat_project.kernel.runs import AbstractRun
 from validation.gate import Policy
 
 DEFAULTS = Policy()

@@ -11,8 +11,8 @@ from django.utils import timezone
 from ingestion import audit
 from ingestion.errors import IngestionError
 from ingestion.models import Symbol, SymbolEvent
-from liqheat_project.lib.exits import pass_on_hidden_exit
-from liqheat_project.lib.runs import ENDED_STATES, RunState
+from liqheat_project.kernel.exits import pass_on_hidden_exit
+from liqheat_project.kernel.runs import ENDED_STATES, RunState
 from validation import approval, coinglass_api, drawing, journal, missing_days, references
 from validation.check import Comparison, check
 from validation.check_map import check_map

@@ -11,7 +11,7 @@ from heatmap.build import DEFAULT_MODEL, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
 from heatmap.engine import COINGLASS_3
 from heatmap.engine.parameters import LARGEST_SMEAR
-from liqheat_project.lib.validators import validate_symbol_name
+from liqheat_project.kernel.validators import validate_symbol_name
 
 MOST_LEVERAGES = 20
 LARGEST_LEVERAGE = 200

@@ -7,10 +7,10 @@ import orjson
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
-from heatmap.api.answers import JSON
 from heatmap.api.parameters import SymbolQuery
 from heatmap.api.schema import CACHING, ERRORS, SYMBOL
 from ingestion.quality import DayState, check
+from liqheat_project.webkit.answers import JSON
 
 
 class QualityQuery(SymbolQuery):

@@ -22,7 +22,6 @@ from heatmap.api.answer_fields import (
     LiquidationMap,
     Symbols,
 )
-from heatmap.api.answers import BINARY, BUSY, BUSY_WITH_YOURS, JSON
 from heatmap.api.bodies import MOST_LEVELS
 from heatmap.api.packed import LAYOUT
 from heatmap.api.parameters import (
@@ -34,7 +33,8 @@ from heatmap.api.parameters import (
     SymbolQuery,
 )
 from heatmap.build import LARGEST_GRID, LONGEST_COLUMNS
-from liqheat_project.lib.symbol_names import JAVASCRIPT_PATTERN
+from liqheat_project.kernel.symbol_names import JAVASCRIPT_PATTERN
+from liqheat_project.webkit.answers import BINARY, BUSY, BUSY_WITH_YOURS, JSON
 
 TIMESTAMPS = """**Timestamps.** A column stamped t is the book at t, made of nothing but data that
 was available at t: a candle that is still open at t is not in it. Instants are UTC.

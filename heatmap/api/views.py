@@ -13,7 +13,6 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from heatmap.api import bodies, packed, schema
-from heatmap.api.answers import BINARY, CACHE_CONTROL, JSON, Answer, answer, key_of
 from heatmap.api.explanation import explain_body
 from heatmap.api.markets import Market, market
 from heatmap.api.parameters import (
@@ -41,6 +40,7 @@ from heatmap.supported_pairs import supported_pairs
 from ingestion.errors import FileDamaged
 from ingestion.lake import read
 from ingestion.quality import version_of_attempts
+from liqheat_project.webkit.answers import BINARY, CACHE_CONTROL, JSON, Answer, answer, key_of
 
 MODEL_CHOICES = ("turnover", "spread_entries", "taker_tilt", "smear")
 Cursor = duckdb.DuckDBPyConnection

@@ -22,7 +22,7 @@ from ingestion.jobs import DATASET_CHOICES
 from ingestion.lake import read
 from ingestion.models import Symbol
 from ingestion.quality import BAD_STATES, DatasetQuality, DayState
-from liqheat_project.lib.runs import ENDED_STATES
+from liqheat_project.kernel.runs import ENDED_STATES
 
 ALL_BAD = "bad"
 

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from ingestion import damage
 from ingestion.admin.common import errors_shown, hand_out
 from ingestion.models import DamagedFile
-from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
+from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
 
 
 @admin.register(DamagedFile)

@@ -18,8 +18,8 @@ from ingestion import jobs
 from ingestion.admin.common import LOAD_DATA, counted, errors_shown, hand_out, require
 from ingestion.models import FAILED_CHUNK_STATES, ChunkState, IngestionJob
 from ingestion.progress import progress_of
-from liqheat_project.lib.run_admin import STATE_COLOURS, RunAdmin
-from liqheat_project.lib.runs import AbstractRun, RunState
+from liqheat_project.kernel.run_admin import STATE_COLOURS, RunAdmin
+from liqheat_project.kernel.runs import AbstractRun, RunState
 
 CHUNKS_PER_PAGE = 200
 CHUNK_COLOURS = {

@@ -29,7 +29,7 @@ from ingestion.admin.common import (
 from ingestion.errors import FileDamaged, IngestionError, NothingKept
 from ingestion.forms import DaysForm
 from ingestion.models import RollBack, Symbol
-from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
+from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
 
 
 def roll_back_page(symbol_admin: Any, request: HttpRequest) -> HttpResponse:

@@ -4,7 +4,7 @@ from django.conf import settings
 
 from ingestion.sources.governor import Governor
 from ingestion.sources.rest import FuturesExchange
-from liqheat_project.lib.broker import redis_with_short_timeout
+from liqheat_project.kernel.redis import redis_with_short_timeout
 
 
 def governor() -> Governor:

@@ -34,7 +34,7 @@ from ingestion.lake.liquidations import (
 from ingestion.models import CollectorState
 from ingestion.sources.plausibility import instant_fault
 from ingestion.sources.stream import Liquidation, LiquidationStream, parse_message
-from liqheat_project.lib.backoff import backoff
+from liqheat_project.kernel.backoff import backoff
 
 COLLECTOR = CollectorState.Collector.LIQUIDATIONS
 LOCK_NAME = "liqheat:collect-liquidations"

@@ -29,8 +29,8 @@ from ingestion.errors import (
     TemporaryError,
 )
 from ingestion.lake import schema
-from liqheat_project.lib.leftovers import private_name
-from liqheat_project.lib.postgres import is_transaction_pooler, kept_alive
+from liqheat_project.kernel.leftovers import private_name
+from liqheat_project.kernel.postgres import is_transaction_pooler, kept_alive
 
 ADVISORY_LOCK_KEY = 0x6C697168656174  # "liqheat"; one key for all writers of a PostgreSQL catalogue
 LOCK_TIMEOUT_SECONDS = 120.0

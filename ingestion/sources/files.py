@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
 from ingestion.errors import RefusedPath, RefusedRange
-from liqheat_project.lib import symbol_names
-from liqheat_project.lib.symbol_names import is_symbol_name
+from liqheat_project.kernel import symbol_names
+from liqheat_project.kernel.symbol_names import is_symbol_name
 
 Dataset = Literal["aggTrades", "klines", "markPriceKlines", "metrics"]
 Period = Literal["daily", "monthly"]

@@ -16,7 +16,7 @@ import pytest
 from ingestion import jobs, rollback
 from ingestion.lake import Days, LakeConfig
 from ingestion.sources.files import plan_files
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from tests.conftest import worker_environment
 from tests.faults.conftest import WORKER_SETTINGS
 from tests.support.archive_files import agg_trades_csv, put_csv

@@ -17,7 +17,7 @@ from ingestion.lake import LakeConfig, read
 from ingestion.models import ChunkState, Symbol
 from ingestion.quality import check
 from ingestion.sources.files import ArchiveFile, plan_files
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import put_csv, put_zip
 from tests.support.archive_server import ArchiveServer
 from tests.support.lake_days import FIRST

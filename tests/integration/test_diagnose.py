@@ -19,8 +19,8 @@ from ingestion.collectors import state
 from ingestion.lake import LakeConfig, writer
 from ingestion.models import Chunk, ChunkState, CollectorState, Symbol
 from ingestion.sources.files import ArchiveFile
-from liqheat_project.diagnosis import Finding, Outcome, system
-from liqheat_project.diagnosis.findings import CHECKS
+from liqheat_project.ops.diagnosis import Finding, Outcome, system
+from liqheat_project.ops.diagnosis.findings import CHECKS
 from tests.support.archive_files import put_csv
 from tests.support.commands import said
 from tests.support.services import Worker

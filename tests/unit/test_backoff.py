@@ -2,7 +2,7 @@
 
 import pytest
 
-from liqheat_project.lib.backoff import backoff
+from liqheat_project.kernel.backoff import backoff
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from liqheat_project.lib.clients import network_of
+from liqheat_project.webkit.clients import network_of
 
 
 @pytest.mark.parametrize(

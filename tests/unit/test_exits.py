@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from liqheat_project.lib.exits import pass_on_hidden_exit
+from liqheat_project.kernel.exits import pass_on_hidden_exit
 from tests.support.services import CHECKOUT
 
 # The exit comes after a fifth of a second, as when a pool process is told to end. DuckDB's
@@ -23,7 +23,7 @@ connection = duckdb.connect()
 signal.signal(signal.SIGALRM, leave)
 """
 IN_A_CALL = """
-from liqheat_project.lib.exits import pass_on_hidden_exit
+from liqheat_project.kernel.exits import pass_on_hidden_exit
 
 def asked():
     try:

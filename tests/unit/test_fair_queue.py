@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from liqheat_project.lib.fair_queue import FairQueue, Full, FullForClient
+from liqheat_project.webkit.fair_queue import FairQueue, Full, FullForClient
 from tests.support.services import wait_until
 
 

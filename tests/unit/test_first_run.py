@@ -6,7 +6,7 @@ import stat
 import environ
 import pytest
 
-from liqheat_project.lib.first_run import complete_env_file
+from liqheat_project.launcher.first_run import complete_env_file
 from tests.support.services import CHECKOUT
 
 

@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from liqheat_project.lib.private import make_private
+from liqheat_project.kernel.private import make_private
 from tests.support.services import CHECKOUT
 
 

@@ -7,8 +7,8 @@ import time
 import psutil
 import pytest
 
-from liqheat_project.lib import processes
-from liqheat_project.lib.processes import Child, GaveUp, Supervisor
+from liqheat_project.launcher import processes
+from liqheat_project.launcher.processes import Child, GaveUp, Supervisor
 from tests.support.services import CHECKOUT, wait_until
 
 FOREVER = "import time; print('started', flush=True); time.sleep(600)"
@@ -141,7 +141,7 @@ def test_a_program_ends_with_a_killed_parent(tmp_path):
     log = tmp_path / "child.log"
     program = (
         "from pathlib import Path; import sys, time\n"
-        "from liqheat_project.lib.processes import spawn\n"
+        "from liqheat_project.launcher.processes import spawn\n"
         f"print(spawn([sys.executable, '-c', {FOREVER!r}], Path({str(log)!r})).pid, flush=True)\n"
         "time.sleep(600)"
     )
@@ -162,7 +162,7 @@ def test_an_interrupt_amid_a_start_is_not_lost_in_the_fork(tmp_path):
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from liqheat_project.lib.processes import spawn\n"
+        "from liqheat_project.launcher.processes import spawn\n"
         "os.register_at_fork(before=lambda: signal.raise_signal(signal.SIGINT))\n"
         "try:\n"
         f"    spawn([sys.executable, '-c', 'pass'], Path({str(tmp_path / 'log')!r}))\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from liqheat_project.lib.symbol_names import is_symbol_name
+from liqheat_project.kernel.symbol_names import is_symbol_name
 
 GOOD = ("ETHUSDT", "1000PEPEUSDT", "BTCUSDT_250627", "4USDT", "币安人生USDT", "ÉTÉUSDT")
 BAD = (

@@ -18,8 +18,8 @@ from unfold.decorators import display
 
 from ingestion import requests
 from ingestion.models import Symbol
-from liqheat_project.lib.run_admin import STATE_COLOURS, RunAdmin
-from liqheat_project.lib.runs import AbstractRun, RunState
+from liqheat_project.kernel.run_admin import STATE_COLOURS, RunAdmin
+from liqheat_project.kernel.runs import AbstractRun, RunState
 from validation import drawing, missing_days, references, runs, tasks
 from validation.admin.figures import figure_rows
 from validation.admin.truth import distance_rows, truth_rows

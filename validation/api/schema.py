@@ -6,11 +6,11 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from heatmap.api.answer_fields import OUTCOMES
-from heatmap.api.answers import JSON
 from heatmap.api.schema import ERRORS, NAME
 from ingestion.models import Symbol
 from ingestion.states import SymbolState
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
+from liqheat_project.webkit.answers import JSON
 from validation.api.parameters import OneSymbolOrAll, RunsQuery
 from validation.models import ValidationRun
 

@@ -8,7 +8,7 @@ import orjson
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from validation.backtest.agreement import HOUR_MS
 from validation.backtest.run import Backtest
 from validation.backtest.truth import Truth

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.errors import IngestionError
-from liqheat_project.backup import BackupError, back_up
 from liqheat_project.management.places import places
+from liqheat_project.ops.backup import BackupError, back_up
 
 
 class Command(BaseCommand):

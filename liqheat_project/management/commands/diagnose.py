@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.console import find_symbol
-from liqheat_project.diagnosis import Outcome, diagnose
+from liqheat_project.ops.diagnosis import Outcome, diagnose
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from liqheat_project.celery import app
-from liqheat_project.flower import GuardedFlower
+from liqheat_project.ops.flower import GuardedFlower
 
 
 class Command(BaseCommand):

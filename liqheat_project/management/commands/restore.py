@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from ingestion.errors import IngestionError
-from liqheat_project.backup import BackupError, restore
 from liqheat_project.management.places import places
+from liqheat_project.ops.backup import BackupError, restore
 
 
 class Command(BaseCommand):

@@ -21,10 +21,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from liqheat_project.celery import app
-from liqheat_project.lib import broker, heartbeats
-from liqheat_project.lib.complaints import FEWEST_OPEN_FILES, too_few_files
-from liqheat_project.lib.private import make_private
-from liqheat_project.lib.processes import Child, GaveUp, Supervisor
+from liqheat_project.kernel import heartbeats
+from liqheat_project.kernel.private import make_private
+from liqheat_project.kernel.redis import redis_with_short_timeout
+from liqheat_project.launcher import broker
+from liqheat_project.launcher.complaints import FEWEST_OPEN_FILES, too_few_files
+from liqheat_project.launcher.processes import Child, GaveUp, Supervisor
 
 READY_SECONDS = 90
 STOP_SECONDS = 20
@@ -79,7 +81,7 @@ class Command(BaseCommand):
         """Look after the programs until Ctrl-C, and let /health know of those that keep failing."""
         supervisor.starting = False
         due = 0.0
-        with broker.redis_with_short_timeout(self.environment["REDIS_URL"]) as client:
+        with redis_with_short_timeout(self.environment["REDIS_URL"]) as client:
             while True:
                 supervisor.check()
                 if time.monotonic() >= due:

@@ -16,7 +16,7 @@ from ingestion.lake import LakeConfig
 from ingestion.models import ChunkState, IngestionJob, Symbol
 from ingestion.progress import progress_of
 from ingestion.sources.files import plan_files
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import put_csv
 from tests.support.services import Worker, wait_until
 

@@ -18,7 +18,7 @@ from ingestion.availability import MAX_FILES
 from ingestion.lake import LakeConfig, read, rows_within, write_lock
 from ingestion.models import ChunkState, IngestionJob, Symbol
 from ingestion.sources.files import plan_files
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import metrics_csv, put_csv, put_zip
 from tests.support.archive_server import ArchiveServer
 

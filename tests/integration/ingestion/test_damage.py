@@ -21,9 +21,9 @@ from ingestion.models import (
     SymbolEvent,
 )
 from ingestion.sources.files import plan_files
-from liqheat_project import health
-from liqheat_project.diagnosis import data
-from liqheat_project.diagnosis.findings import Outcome
+from liqheat_project.ops import health
+from liqheat_project.ops.diagnosis import data
+from liqheat_project.ops.diagnosis.findings import Outcome
 from tests.support.archive_files import put_zip
 from tests.support.archive_server import ArchiveServer
 from tests.support.lake_days import FIRST, count, current_fingerprint, day, put

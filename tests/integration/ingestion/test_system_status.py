@@ -16,7 +16,7 @@ from ingestion.lake.freshness import freshness, size
 from ingestion.lake.liquidations import Heard, add_liquidations
 from ingestion.models import CollectorState, Symbol
 from ingestion.sources.stream import Liquidation
-from liqheat_project.lib import heartbeats
+from liqheat_project.kernel import heartbeats
 from tests.support.lake_days import day, put
 from tests.support.services import wait_until
 

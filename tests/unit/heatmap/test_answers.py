@@ -1,8 +1,8 @@
 import pytest
 
-from heatmap.api import answers
-from heatmap.api.answers import fingerprint, key_of
-from liqheat_project.lib.cache import BytesSerializer
+from liqheat_project.kernel.cache import BytesSerializer
+from liqheat_project.webkit import answers
+from liqheat_project.webkit.answers import fingerprint, key_of
 
 
 def test_a_key_depends_on_every_part():

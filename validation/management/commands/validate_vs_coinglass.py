@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from validation import approval, coinglass_api, missing_days, references, runs
 from validation.coinglass import Unreadable
 from validation.diagnosis import diagnose

@@ -21,10 +21,10 @@ from django.views.decorators.http import require_safe
 
 from ingestion import lake
 from ingestion.models import CollectorState, DamagedFile
-from ingestion.status import CONDITIONS, NOT_WELL, condition, unserved_queues
-from liqheat_project.lib import heartbeats
-from liqheat_project.lib.broker import redis_with_short_timeout
-from liqheat_project.lib.disk import is_full
+from liqheat_project.kernel import heartbeats
+from liqheat_project.kernel.disk import is_full
+from liqheat_project.kernel.redis import redis_with_short_timeout
+from liqheat_project.ops.status import CONDITIONS, NOT_WELL, condition, unserved_queues
 
 PATIENCE_SECONDS = 3.0
 DAMAGED_FILES_NAMED = 5

@@ -21,12 +21,13 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from ingestion import lake, status
+from ingestion import lake
 from ingestion.errors import IngestionError
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.read import loaded_series
 from ingestion.models import CollectorState, DamagedFile, IngestionJob, Symbol
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
+from liqheat_project.ops import status
 from validation import liquidated
 
 LOOPBACK = ("127.0.0.1", "::1")

@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from liqheat_project.lib.broker import write_private
+from liqheat_project.launcher.broker import write_private
 
 HEADER = "# Made by `manage.py up`. .env.example names everything else that can be set here."
 

@@ -2,7 +2,7 @@
 
 from django.core.exceptions import ValidationError
 
-from liqheat_project.lib import symbol_names
+from liqheat_project.kernel import symbol_names
 
 
 def validate_symbol_name(text: str) -> None:

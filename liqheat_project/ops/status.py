@@ -16,9 +16,9 @@ from ingestion.lake.freshness import KINDS, Freshness, LakeSize, freshness, size
 from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import CollectorState, Symbol
 from ingestion.sources.governor import KEY, status_of
-from liqheat_project.lib import heartbeats
-from liqheat_project.lib.broker import redis_with_short_timeout
-from liqheat_project.lib.disk import FULL_BYTES, existing
+from liqheat_project.kernel import heartbeats
+from liqheat_project.kernel.disk import FULL_BYTES, existing
+from liqheat_project.kernel.redis import redis_with_short_timeout
 
 QUEUES = ("ingest", "live", "validation")
 CONDITIONS = ("failing", "late", "ok", "off")

@@ -1,7 +1,7 @@
 """How the symbol compares with the outside world."""
 
 from ingestion.models import Symbol
-from liqheat_project.diagnosis.findings import Finding, check, fail, ok, warn
+from liqheat_project.ops.diagnosis.findings import Finding, check, fail, ok, warn
 from validation.liquidated import liquidated
 from validation.models import GatePolicy
 

@@ -15,8 +15,8 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
-from liqheat_project.lib.clients import network_of
-from liqheat_project.lib.fair_queue import FairQueue, Full, FullForClient
+from liqheat_project.webkit.clients import network_of
+from liqheat_project.webkit.fair_queue import FairQueue, Full, FullForClient
 
 logger = logging.getLogger(__name__)
 

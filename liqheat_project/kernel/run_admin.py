@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
-from liqheat_project.lib.runs import AbstractRun, RunState
+from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
+from liqheat_project.kernel.runs import AbstractRun, RunState
 
 STATE_COLOURS = {
     RunState.RUNNING: "info",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import redis
 from redis.exceptions import RedisError
 
-from liqheat_project.lib.broker import redis_with_short_timeout
+from liqheat_project.kernel.redis import redis_with_short_timeout
 
 KEY = "liqheat:heartbeats"
 QUEUES_KEY = "liqheat:served-queues"

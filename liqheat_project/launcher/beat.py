@@ -11,7 +11,7 @@ from celery.beat import Scheduler
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from liqheat_project.lib.broker import redis_with_short_timeout
+from liqheat_project.kernel.redis import redis_with_short_timeout
 
 KEY = "liqheat:beat-last-runs"
 

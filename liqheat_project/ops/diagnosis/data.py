@@ -18,7 +18,7 @@ from ingestion.models import (
     DamagedFile,
     Symbol,
 )
-from liqheat_project.diagnosis.findings import Finding, check, fail, ok, warn
+from liqheat_project.ops.diagnosis.findings import Finding, check, fail, ok, warn
 
 STALE_DAYS = 2
 CANDLES_LOOKED_AT = 1_000

@@ -8,8 +8,8 @@ from kombu.exceptions import OperationalError
 
 from ingestion.models import Symbol
 from liqheat_project.celery import app
-from liqheat_project.diagnosis.findings import Finding, check, fail, ok, warn
-from liqheat_project.lib.disk import existing
+from liqheat_project.kernel.disk import existing
+from liqheat_project.ops.diagnosis.findings import Finding, check, fail, ok, warn
 
 GIGABYTE = 1_000_000_000
 LEAST_FREE_BYTES = GIGABYTE

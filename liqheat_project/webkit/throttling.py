@@ -16,7 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from liqheat_project.lib.clients import network_of
+from liqheat_project.webkit.clients import network_of
 
 WINDOW_SECONDS = 60
 HEADER = "X-API-Key"

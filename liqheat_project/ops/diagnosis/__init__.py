@@ -7,8 +7,8 @@ the symbol and returns a Finding. Adding one is writing one.
 import logging
 
 from ingestion.models import Symbol
-from liqheat_project.diagnosis import data, system, validation
-from liqheat_project.diagnosis.findings import CHECKS, Finding, Outcome, fail
+from liqheat_project.ops.diagnosis import data, system, validation
+from liqheat_project.ops.diagnosis.findings import CHECKS, Finding, Outcome, fail
 
 __all__ = ["CHECKS", "Finding", "Outcome", "data", "diagnose", "system", "validation"]
 

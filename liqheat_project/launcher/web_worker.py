@@ -20,7 +20,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from liqheat_project.lib.clients import network_of
+from liqheat_project.webkit.clients import network_of
 
 HEADER_SECONDS = 10.0
 BODY_SECONDS = 300.0

