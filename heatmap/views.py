@@ -10,8 +10,8 @@ from django.views.decorators.http import require_safe
 from heatmap.build import DEFAULT_WINDOW, MODELS, WINDOWS
 from heatmap.candles import INTERVALS
 from heatmap.engine import COINGLASS_3
-from heatmap.supported_pairs import HEADINGS
 from ingestion.models import Symbol
+from ingestion.symbols.supported_pairs import HEADINGS
 
 MODEL_LABELS = {COINGLASS_3.name: "like Coinglass"}
 PALETTES = ("viridis", "magma", "cividis")

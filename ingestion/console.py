@@ -21,8 +21,9 @@ from django.db import connection
 from kombu.exceptions import OperationalError
 from tqdm import tqdm
 
-from ingestion import jobs, load, tasks
+from ingestion import tasks
 from ingestion.errors import IngestionError
+from ingestion.loading import jobs, load
 from ingestion.models import (
     ENDED_CHUNK_STATES,
     FAILED_CHUNK_STATES,

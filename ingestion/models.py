@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import Sum
 from django.utils import timezone
 
-from ingestion.lake.days import Days
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.days import Days
+from ingestion.market.files import ArchiveFile
 from liqheat_project.kernel.runs import AbstractRun
 from liqheat_project.kernel.validators import validate_symbol_name
 

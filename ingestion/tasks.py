@@ -4,8 +4,11 @@ from collections.abc import Iterable
 
 from celery import shared_task
 
-from ingestion import damage, jobs, lake, load, rollback
-from ingestion.collectors import archive_sync, candles, checksums, contracts, open_interest
+from ingestion import lake
+from ingestion.collecting import archive_sync, candles, checksums, contracts, open_interest
+from ingestion.loading import jobs, load
+from ingestion.quality import damage
+from ingestion.symbols import rollback
 from liqheat_project.kernel import clock
 
 

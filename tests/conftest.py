@@ -95,7 +95,7 @@ def _trust_extensions() -> None:
 def _hold_still() -> None:
     """A load in this process gives no sign of life: its thread would wait in vain for the database
     that the test's own transaction has locked, whenever the load takes longer than a second."""
-    from ingestion import lease
+    from ingestion.loading import lease
 
     lease.HEARTBEAT_SECONDS = 3600.0
 

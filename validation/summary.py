@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Avg, Count, Max, Min, Q
 
-from heatmap.supported_pairs import Pair, supported_pairs
+from ingestion.symbols.supported_pairs import Pair, supported_pairs
 from liqheat_project.kernel.runs import ENDED_STATES
 from validation.models import ValidationRun
 

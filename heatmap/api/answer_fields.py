@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from ingestion.states import SymbolState
+from ingestion.symbols.states import SymbolState
 
 
 class Level(serializers.Serializer):

@@ -17,8 +17,8 @@ from heatmap.coinglass import is_coinglass
 from heatmap.engine import Book, Heatmap, LiquidationMap
 from heatmap.engine.market import FloatArray
 from heatmap.history import History
-from heatmap.supported_pairs import Pair
 from ingestion.lake.read import Coverage
+from ingestion.symbols.supported_pairs import Pair
 
 MOST_LEVELS = 500_000
 """Levels (or grid triplets) in one JSON answer."""

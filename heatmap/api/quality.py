@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from heatmap.api.parameters import SymbolQuery
 from heatmap.api.schema import CACHING, ERRORS, SYMBOL
-from ingestion.quality import DayState, check
+from ingestion.quality.report import DayState, check
 from liqheat_project.webkit.answers import JSON
 
 

@@ -36,10 +36,10 @@ from heatmap.calibration import calibrated, calibration_meta, parameters_of
 from heatmap.coinglass import is_coinglass
 from heatmap.instant import build_explanation, build_map
 from heatmap.models import Calibration
-from heatmap.supported_pairs import supported_pairs
 from ingestion.errors import FileDamaged
 from ingestion.lake import read
-from ingestion.quality import version_of_attempts
+from ingestion.quality.report import version_of_attempts
+from ingestion.symbols.supported_pairs import supported_pairs
 from liqheat_project.webkit.answers import BINARY, CACHE_CONTROL, JSON, Answer, answer, key_of
 
 MODEL_CHOICES = ("turnover", "spread_entries", "taker_tilt", "smear")

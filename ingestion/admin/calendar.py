@@ -14,14 +14,15 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from ingestion import damage, quality
 from ingestion.admin.common import SymbolPages, counted, errors_shown, hand_out, require
 from ingestion.admin.days import Cell, grid
 from ingestion.errors import BadRequest, FileDamaged
-from ingestion.jobs import DATASET_CHOICES
 from ingestion.lake import read
+from ingestion.loading.jobs import DATASET_CHOICES
 from ingestion.models import Symbol
-from ingestion.quality import BAD_STATES, DatasetQuality, DayState
+from ingestion.quality import damage
+from ingestion.quality import report as quality
+from ingestion.quality.report import BAD_STATES, DatasetQuality, DayState
 from liqheat_project.kernel.runs import ENDED_STATES
 
 ALL_BAD = "bad"

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from ingestion import damage
 from ingestion.admin.common import errors_shown, hand_out
 from ingestion.models import DamagedFile
+from ingestion.quality import damage
 from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
 
 

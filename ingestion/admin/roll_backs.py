@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from ingestion import lake, rollback
+from ingestion import lake
 from ingestion.admin.common import (
     ROLL_BACK,
     chosen,
@@ -26,9 +26,10 @@ from ingestion.admin.common import (
     page_of,
     require,
 )
+from ingestion.admin.forms import DaysForm
 from ingestion.errors import FileDamaged, IngestionError, NothingKept
-from ingestion.forms import DaysForm
 from ingestion.models import RollBack, Symbol
+from ingestion.symbols import rollback
 from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
 
 
@@ -134,7 +135,7 @@ class RollBackAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Undo")
     def state(self, made: RollBack) -> SafeString:
-        return render_to_string("admin/ingestion/rollback/state.html", {"made": made})
+        return render_to_string("admin/ingestion/symbols/rollback/state.html", {"made": made})
 
     # The pages
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, MarketTable
-from ingestion.sources.files import ArchiveFile
-from ingestion.sources.formats import row_range
+from ingestion.market.files import ArchiveFile
+from ingestion.market.formats import row_range
 
 RowsByDay = Mapping[date, int]
 

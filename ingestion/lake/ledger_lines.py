@@ -4,8 +4,9 @@ from datetime import datetime
 
 import duckdb
 
-from ingestion.lake.days import Days, within
+from ingestion.lake.days import within
 from ingestion.lake.schema import LEDGER, table_of
+from ingestion.market.days import Days
 
 Line = tuple
 

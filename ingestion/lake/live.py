@@ -20,7 +20,7 @@ from ingestion.lake import open_interest
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, QUARANTINE, MarketTable
-from ingestion.sources.plausibility import WAITS, candle_fault, instant_fault, quantity_fault
+from ingestion.market.plausibility import WAITS, candle_fault, instant_fault, quantity_fault
 from ingestion.sources.rest import CANDLE_MS, Candle, OpenInterestFigure
 
 Wanted = Callable[[], Collection[str]]

@@ -17,8 +17,8 @@ import duckdb
 from ingestion.errors import BadFormat, TooManyBadRows
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.schema import MarketTable, table_of
-from ingestion.sources import formats, plausibility
-from ingestion.sources.files import ArchiveFile
+from ingestion.market import formats, plausibility
+from ingestion.market.files import ArchiveFile
 
 QUARANTINE_LIMIT_SHARE = 0.2
 """A file with a larger share of bad rows than this waits for a person: something else is wrong."""

@@ -23,7 +23,7 @@ from ingestion.lake.schema import (
     TRADES,
     table_of,
 )
-from ingestion.sources.plausibility import STAYS_ZERO
+from ingestion.market.plausibility import STAYS_ZERO
 
 Arrays = dict[str, np.ndarray]
 

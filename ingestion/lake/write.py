@@ -13,13 +13,13 @@ import duckdb
 from ingestion.errors import FarPrices, FewerRows, LeaseLost, OutcomeUnknown
 from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
-from ingestion.lake.days import Days
 from ingestion.lake.held import RowsByDay, compare, held_by_day, rows_by_day
 from ingestion.lake.ledger_lines import split_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_parquet, set_aside
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE, TRADES, MarketTable
-from ingestion.sources.formats import row_range
+from ingestion.market.days import Days
+from ingestion.market.formats import row_range
 
 _SAME_FILES = "symbol = ? AND dataset = ? AND candle_interval = ?"
 

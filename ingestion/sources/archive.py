@@ -18,7 +18,7 @@ from ingestion.errors import (
     NotInSource,
     SourceUnavailable,
 )
-from ingestion.sources.files import ArchiveFile, Dataset, Period
+from ingestion.market.files import ArchiveFile, Dataset, Period
 from ingestion.sources.http import HttpSource
 from ingestion.sources.listing import days_in_pages
 from ingestion.sources.staging import (

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import connect
 
 from ingestion.errors import BadFormat, SourceUnavailable
-from ingestion.sources.plausibility import MAX_PRICE_FACTOR, price_fault, quantity_fault
+from ingestion.market.plausibility import MAX_PRICE_FACTOR, price_fault, quantity_fault
 
 PATH = "/market/stream?streams=!forceOrder@arr"
 USD_MARGINED = 1

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from redis.exceptions import RedisError
 
 from ingestion.admin.common import LOAD_DATA, errors_shown, require
-from ingestion.collectors import exchange
+from ingestion.collecting import exchange
 from ingestion.errors import IngestionError
 from ingestion.lake.freshness import KINDS
 from ingestion.models import CollectorState, DamagedFile

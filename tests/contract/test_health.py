@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from ingestion import lake
-from ingestion.collectors import state
+from ingestion.collecting import state
 from ingestion.lake import LakeConfig
 from ingestion.models import CollectorState
 from liqheat_project.kernel import disk, heartbeats

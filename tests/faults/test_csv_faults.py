@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ingestion import jobs
 from ingestion.lake import LakeConfig, read
+from ingestion.loading import jobs
+from ingestion.market.files import ArchiveFile
 from ingestion.models import Chunk, ChunkState
-from ingestion.quality import check
-from ingestion.sources.files import ArchiveFile
+from ingestion.quality.report import check
 from tests.support.archive_files import csv_of, put_csv
 from tests.support.lake_days import count, ledger_rows, parquet_files
 from tests.support.steps import load_here

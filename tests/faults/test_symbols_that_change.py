@@ -12,11 +12,12 @@ from django.test import Client
 from django.utils import timezone
 
 from heatmap.api import markets
-from ingestion import jobs, rollback
 from ingestion.lake import LakeConfig, read
+from ingestion.loading import jobs
+from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import ChunkState, Symbol
-from ingestion.quality import check
-from ingestion.sources.files import ArchiveFile, plan_files
+from ingestion.quality.report import check
+from ingestion.symbols import rollback
 from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import put_csv, put_zip
 from tests.support.archive_server import ArchiveServer

@@ -14,11 +14,11 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from django.utils import timezone
 
 from heatmap.models import BracketTable
-from ingestion import jobs, load
-from ingestion.collectors import state
+from ingestion.collecting import state
 from ingestion.lake import LakeConfig, writer
+from ingestion.loading import jobs, load
+from ingestion.market.files import ArchiveFile
 from ingestion.models import Chunk, ChunkState, CollectorState, Symbol
-from ingestion.sources.files import ArchiveFile
 from liqheat_project.ops.diagnosis import Finding, Outcome, system
 from liqheat_project.ops.diagnosis.findings import CHECKS
 from tests.support.archive_files import put_csv

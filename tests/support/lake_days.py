@@ -15,7 +15,7 @@ from ingestion.lake import LakeConfig, configure, read, rows_within, writer
 from ingestion.lake.parse import drop, parse
 from ingestion.lake.schema import LEDGER, MARKET_TABLES
 from ingestion.lake.write import Load, replace_files
-from ingestion.sources.files import ArchiveFile, Dataset
+from ingestion.market.files import ArchiveFile, Dataset
 from tests.support.archive_files import csv_of
 
 FIRST = date(2024, 11, 1)

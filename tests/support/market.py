@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ingestion import jobs, load
+from ingestion.loading import jobs, load
 from ingestion.models import Symbol
 from liqheat_project.kernel.runs import RunState
 from validation.synthetic.archive import write_archive

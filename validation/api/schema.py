@@ -8,7 +8,7 @@ from rest_framework import serializers
 from heatmap.api.answer_fields import OUTCOMES
 from heatmap.api.schema import ERRORS, NAME
 from ingestion.models import Symbol
-from ingestion.states import SymbolState
+from ingestion.symbols.states import SymbolState
 from liqheat_project.kernel.runs import RunState
 from liqheat_project.webkit.answers import JSON
 from validation.api.parameters import OneSymbolOrAll, RunsQuery

@@ -5,7 +5,7 @@ import pandas as pd
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from heatmap.supported_pairs import HEADINGS, markdown, supported_pairs
+from ingestion.symbols.supported_pairs import HEADINGS, markdown, supported_pairs
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from ingestion.collectors import liquidations
+from ingestion.collecting import liquidations
 
 
 class Command(BaseCommand):

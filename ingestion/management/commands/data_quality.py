@@ -6,12 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ingestion import damage
 from ingestion.console import day, find_symbol
 from ingestion.errors import FileDamaged, IngestionError
 from ingestion.lake import read
 from ingestion.models import Symbol
-from ingestion.quality import FINE_STATES, DatasetQuality, Day, check
+from ingestion.quality import damage
+from ingestion.quality.report import FINE_STATES, DatasetQuality, Day, check
 
 DAYS_SHOWN = 60
 GAPS_SHOWN = 20

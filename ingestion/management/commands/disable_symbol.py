@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from ingestion.console import find_symbol
-from ingestion.rollback import set_enabled
+from ingestion.symbols.rollback import set_enabled
 
 
 class Command(BaseCommand):

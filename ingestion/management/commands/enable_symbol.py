@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand
 
 from ingestion import lake
 from ingestion.console import find_symbol
-from ingestion.rollback import set_enabled
+from ingestion.symbols.rollback import set_enabled
 
 
 class Command(BaseCommand):

@@ -2,7 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from ingestion.console import LoadCommand
-from ingestion.sources.files import INTERVALS
+from ingestion.market.files import INTERVALS
 
 
 class Command(LoadCommand):

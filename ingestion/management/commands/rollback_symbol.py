@@ -4,10 +4,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ingestion import lake, rollback
+from ingestion import lake
 from ingestion.console import confirm, day, find_symbol
 from ingestion.errors import FileDamaged, IngestionError
 from ingestion.models import Symbol
+from ingestion.symbols import rollback
 
 
 class Command(BaseCommand):

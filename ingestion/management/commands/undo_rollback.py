@@ -3,10 +3,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ingestion import lake, rollback
+from ingestion import lake
 from ingestion.console import confirm
 from ingestion.errors import IngestionError
 from ingestion.models import RollBack
+from ingestion.symbols import rollback
 
 
 class Command(BaseCommand):

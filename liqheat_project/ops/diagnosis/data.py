@@ -7,9 +7,8 @@ from django.utils import timezone
 
 from heatmap.brackets import BadBrackets, brackets_of
 from heatmap.history import history_of
-from ingestion import quality
-from ingestion.jobs import parts_of
 from ingestion.lake import read
+from ingestion.loading.jobs import parts_of
 from ingestion.models import (
     FAILED_CHUNK_STATES,
     Chunk,
@@ -18,6 +17,7 @@ from ingestion.models import (
     DamagedFile,
     Symbol,
 )
+from ingestion.quality import report as quality
 from liqheat_project.ops.diagnosis.findings import Finding, check, fail, ok, warn
 
 STALE_DAYS = 2

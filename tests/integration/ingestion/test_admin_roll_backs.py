@@ -8,14 +8,14 @@ from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.test import Client
 
-from ingestion import rollback
 from ingestion.lake import Days, LakeConfig, bytes_kept
 from ingestion.models import RollBack, Symbol, SymbolEvent
+from ingestion.symbols import rollback
 from tests.support.lake_days import FIRST, count, current_fingerprint, day, put
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/ingestion/rollback/"
+LIST = "/admin/ingestion/symbols/rollback/"
 AUDIT = "/admin/ingestion/symbolevent/"
 ROLL_BACK = "/admin/ingestion/symbol/roll-back/"
 FIRST_DAY = {"symbols": ["ETHUSDT"], "start_date": str(FIRST), "end_date": str(FIRST)}

@@ -9,9 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from ingestion import damage, jobs, lake, load, quality, rollback
+from ingestion import lake
 from ingestion.errors import TemporaryError
 from ingestion.lake import LakeConfig, merge_small_files, read, record_new, writer
+from ingestion.loading import jobs, load
+from ingestion.market.files import plan_files
 from ingestion.models import (
     CollectorState,
     DamagedFile,
@@ -20,7 +22,9 @@ from ingestion.models import (
     Symbol,
     SymbolEvent,
 )
-from ingestion.sources.files import plan_files
+from ingestion.quality import damage
+from ingestion.quality import report as quality
+from ingestion.symbols import rollback
 from liqheat_project.ops import health
 from liqheat_project.ops.diagnosis import data
 from liqheat_project.ops.diagnosis.findings import Outcome

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from ingestion import jobs, load
 from ingestion.lake import LakeConfig, read, rows_within
+from ingestion.loading import jobs, load
+from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import Chunk, ChunkState, IngestionJob, Symbol
-from ingestion.sources.files import ArchiveFile, plan_files
 from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import agg_trades_csv, put_csv, put_zip
 from tests.support.archive_server import ArchiveServer

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from ingestion import jobs, load
 from ingestion.lake import LakeConfig, read, writer
 from ingestion.lake.live import add_candles, add_open_interest
+from ingestion.loading import jobs, load
+from ingestion.market.files import ArchiveFile
 from ingestion.models import IngestionJob, Symbol
-from ingestion.quality import DatasetQuality, DayState, Gap, check, known_days
-from ingestion.sources.files import ArchiveFile
+from ingestion.quality.report import DatasetQuality, DayState, Gap, check, known_days
 from ingestion.sources.rest import Candle, OpenInterestFigure
 from tests.support.archive_files import agg_trades_csv, klines_csv, metrics_csv, put_csv, put_zip
 from tests.support.archive_server import ArchiveServer

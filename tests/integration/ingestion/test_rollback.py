@@ -8,10 +8,11 @@ import pytest
 from django.db import DatabaseError
 
 from ingestion import lake as lake_package
-from ingestion import rollback, tasks
+from ingestion import tasks
 from ingestion.errors import LakeBusy, NothingKept, RefusedRange, RowsInTheWay
 from ingestion.lake import Days, LakeConfig, bytes_kept, remove_symbol, write_lock
 from ingestion.models import RollBack, Symbol, SymbolEvent
+from ingestion.symbols import rollback
 from tests.support.archive_files import klines_csv
 from tests.support.lake_days import FIRST, count, current_fingerprint, day, put
 

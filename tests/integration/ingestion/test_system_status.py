@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from ingestion import lake as the_lake
-from ingestion.collectors import state
-from ingestion.collectors.exchange import governor
+from ingestion.collecting import state
+from ingestion.collecting.exchange import governor
 from ingestion.errors import SourceUnavailable
 from ingestion.lake.freshness import freshness, size
 from ingestion.lake.liquidations import Heard, add_liquidations

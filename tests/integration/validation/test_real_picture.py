@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ingestion import jobs, load
+from ingestion.loading import jobs, load
 from ingestion.models import Symbol
 from liqheat_project.kernel.runs import RunState
 from validation import runs

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import call_command
 
-from heatmap.supported_pairs import Pair, markdown
 from ingestion.models import Symbol
-from ingestion.states import SymbolState
+from ingestion.symbols.states import SymbolState
+from ingestion.symbols.supported_pairs import Pair, markdown
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 START = datetime(2024, 9, 1, tzinfo=UTC)

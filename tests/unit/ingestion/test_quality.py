@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from ingestion.lake.read import LoadedFile
-from ingestion.quality import BAD_STATES, Attempts, DayState, state_of
+from ingestion.quality.report import BAD_STATES, Attempts, DayState, state_of
 
 SLOTS = 288
 NOTHING = Attempts()

@@ -5,7 +5,7 @@ import pytest
 
 from ingestion import audit
 from ingestion.models import IngestionJob, Symbol, SymbolEvent
-from ingestion.states import SymbolState, state_of, states_of
+from ingestion.symbols.states import SymbolState, state_of, states_of
 from validation.gate import Verdict
 
 pytestmark = pytest.mark.postgresql

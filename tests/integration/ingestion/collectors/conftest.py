@@ -57,7 +57,7 @@ def lift(settings: Any) -> Callable[[], None]:
     """Lets requests out again at once, as a person does who resumes."""
 
     def lift() -> None:
-        from ingestion.collectors.exchange import governor
+        from ingestion.collecting.exchange import governor
 
         governor().resume()
 

@@ -5,12 +5,13 @@ import pytest
 import redis
 from django.utils import timezone
 
-from ingestion import jobs, lake, load
-from ingestion.collectors import archive_sync
+from ingestion import lake
+from ingestion.collecting import archive_sync
 from ingestion.lake.live import add_open_interest
+from ingestion.loading import jobs, load
+from ingestion.market.files import ArchiveFile
 from ingestion.models import Chunk, ChunkState, CollectorState, IngestionJob, Symbol
-from ingestion.quality import check
-from ingestion.sources.files import ArchiveFile
+from ingestion.quality.report import check
 from ingestion.sources.rest import OpenInterestFigure
 from liqheat_project.celery import app
 from tests.support.archive_files import put_zip

@@ -3,10 +3,10 @@ from datetime import date
 import pytest
 
 from ingestion import lake
-from ingestion.collectors import candles
+from ingestion.collecting import candles
 from ingestion.lake import connection, read
+from ingestion.market.files import ArchiveFile
 from ingestion.models import CollectorState, Symbol
-from ingestion.sources.files import ArchiveFile
 from liqheat_project.celery import app
 from tests.integration.ingestion.collectors.conftest import START
 from tests.support.archive_files import csv_of

@@ -2,13 +2,14 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from ingestion import jobs, lake, load
-from ingestion.collectors import checksums
-from ingestion.collectors.checksums import file_of
+from ingestion import lake
+from ingestion.collecting import checksums
+from ingestion.collecting.checksums import file_of
 from ingestion.lake.read import LoadedFile
+from ingestion.loading import jobs, load
+from ingestion.market.files import ArchiveFile
 from ingestion.models import CollectorState, IngestionJob, Symbol
-from ingestion.quality import check
-from ingestion.sources.files import ArchiveFile
+from ingestion.quality.report import check
 from tests.support.archive_files import metrics_csv, put_csv, put_zip
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a load has a thread of its own

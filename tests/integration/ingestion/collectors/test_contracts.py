@@ -1,4 +1,4 @@
-from ingestion.collectors import (
+from ingestion.collecting import (
     archive_sync,
     candles,
     checksums,

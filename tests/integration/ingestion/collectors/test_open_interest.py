@@ -8,7 +8,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from ingestion import lake
-from ingestion.collectors import open_interest
+from ingestion.collecting import open_interest
 from ingestion.lake import connection, read
 from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app

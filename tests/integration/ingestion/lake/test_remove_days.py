@@ -14,7 +14,7 @@ from ingestion.lake import (
     writer,
 )
 from ingestion.lake.schema import LEDGER, QUARANTINE
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.integration.ingestion.lake.test_upkeep import change_catalog
 from tests.support.archive_files import csv_of
 from tests.support.lake_days import FIRST, current_fingerprint, day, fingerprint, put

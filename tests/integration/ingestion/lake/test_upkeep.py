@@ -18,7 +18,7 @@ from ingestion.lake import (
     writer,
 )
 from ingestion.lake.schema import MARKET_TABLES
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import klines_csv
 from tests.support.lake_days import (
     count,

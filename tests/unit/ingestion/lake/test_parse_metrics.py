@@ -6,7 +6,7 @@ from itertools import pairwise
 import duckdb
 import pytest
 
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import metrics_csv
 from tests.unit.ingestion.lake.parsing import (
     METRICS,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.errors import RefusedPath, RefusedRange
-from ingestion.sources.files import MAX_FILES, ArchiveFile, plan_files
+from ingestion.market.files import MAX_FILES, ArchiveFile, plan_files
 
 DAY = date(2024, 11, 1)
 ARCHIVE = "data/futures/um"

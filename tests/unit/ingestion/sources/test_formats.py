@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from ingestion.errors import BadFormat
-from ingestion.sources.files import ArchiveFile
-from ingestion.sources.formats import (
+from ingestion.market.files import ArchiveFile
+from ingestion.market.formats import (
     COLUMNS,
     MICROSECONDS_FROM,
     open_interest_label_shift,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ingestion.sources.plausibility import (
+from ingestion.market.plausibility import (
     COMES_BACK,
     IS_ZERO,
     NO_NEIGHBOUR,

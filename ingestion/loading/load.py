@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Min
 from django.utils import timezone
 
-from ingestion import damage, jobs, lake, lease
+from ingestion import lake
 from ingestion.errors import (
     IngestionError,
     LeaseLost,
@@ -24,8 +24,10 @@ from ingestion.errors import (
 from ingestion.lake.parse import drop, parse
 from ingestion.lake.read import LoadedFile, loaded_files
 from ingestion.lake.write import Load, replace_files, require_near_prices, set_false_rows_aside
-from ingestion.lease import Lease
+from ingestion.loading import jobs, lease
+from ingestion.loading.lease import Lease
 from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
+from ingestion.quality import damage
 from ingestion.sources.archive import ArchiveSource
 from ingestion.sources.folder import FolderSource
 from ingestion.sources.staging import Source

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ingestion.lake import read
 from ingestion.models import Symbol
-from ingestion.states import SymbolState, states_of
+from ingestion.symbols.states import SymbolState, states_of
 
 QUOTES = ("USDT", "USDC")
 STILL_COMING = timedelta(days=2)

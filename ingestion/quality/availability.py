@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from ingestion import lake
 from ingestion.errors import BadRequest
-from ingestion.jobs import parts_of
-from ingestion.sources.files import ArchiveFile, Period, plan_files
+from ingestion.loading.jobs import parts_of
+from ingestion.market.files import ArchiveFile, Period, plan_files
 from ingestion.sources.staging import Source
 
 MAX_FILES = 600

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from ingestion import lake
-from ingestion.collectors import state
-from ingestion.collectors.exchange import open_exchange
-from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
+from ingestion.collecting import state
+from ingestion.collecting.exchange import open_exchange
+from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.errors import RefusedBySource, SourceUnavailable
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.live import add_candles, candles_held

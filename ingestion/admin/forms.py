@@ -16,11 +16,11 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from ingestion.availability import MAX_FILES
 from ingestion.errors import RefusedPath, RefusedRange
-from ingestion.jobs import DATASET_CHOICES, MAX_THROTTLE_MS
+from ingestion.loading.jobs import DATASET_CHOICES, MAX_THROTTLE_MS
 from ingestion.models import IngestionJob, Symbol
-from ingestion.rollback import days_between
+from ingestion.quality.availability import MAX_FILES
+from ingestion.symbols.rollback import days_between
 
 GROUPS = {
     "aggTrades": "Trades",

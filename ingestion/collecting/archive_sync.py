@@ -7,14 +7,14 @@ from django.conf import settings
 from django.utils import timezone
 
 from ingestion import lake
-from ingestion.availability import not_loaded
-from ingestion.collectors import state
-from ingestion.collectors.archive import ask_for, open_archive
-from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
-from ingestion.jobs import DATASET_CHOICES, name_of, parts_of
+from ingestion.collecting import state
+from ingestion.collecting.archive import ask_for, open_archive
+from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.lake.connection import translated_errors
+from ingestion.loading.jobs import DATASET_CHOICES, name_of, parts_of
+from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import CollectorState
-from ingestion.sources.files import ArchiveFile, plan_files
+from ingestion.quality.availability import not_loaded
 
 COLLECTOR = CollectorState.Collector.ARCHIVE_SYNC
 LATE_DAYS = 2

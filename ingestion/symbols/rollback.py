@@ -8,9 +8,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ingestion import audit, damage, jobs, lake
+from ingestion import audit, lake
 from ingestion.errors import NothingKept, OutcomeUnknown, RefusedRange
+from ingestion.loading import jobs
 from ingestion.models import IngestionJob, RollBack, Symbol, SymbolEvent
+from ingestion.quality import damage
 from ingestion.signals import history_changed
 from liqheat_project.kernel.runs import ENDED_STATES
 

@@ -19,10 +19,10 @@ from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 from ingestion.errors import BadRequest, ChecksumMismatch, NotInSource
-from ingestion.jobs import DATASET_CHOICES, create_job, parts_of
 from ingestion.lake import each_day, read
 from ingestion.lake.read import INTERVAL_MS, LoadedFile
 from ingestion.lake.schema import table_of
+from ingestion.loading.jobs import DATASET_CHOICES, create_job, parts_of
 from ingestion.models import (
     ENDED_CHUNK_STATES,
     FAILED_CHUNK_STATES,

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ingestion import audit, lake, quality
-from ingestion.collectors import state
-from ingestion.collectors.rounds import accounted, in_seconds
+from ingestion import audit, lake
+from ingestion.collecting import state
+from ingestion.collecting.rounds import accounted, in_seconds
 from ingestion.errors import BadRequest
 from ingestion.lake.schema import dataset_of, table_of
 from ingestion.models import (
@@ -27,6 +27,7 @@ from ingestion.models import (
     Symbol,
     SymbolEvent,
 )
+from ingestion.quality import report as quality
 
 COLLECTOR = CollectorState.Collector.LAKE_FILES
 DAY_SECONDS = 86_400

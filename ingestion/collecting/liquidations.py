@@ -20,8 +20,8 @@ from django.utils import timezone
 from redis.exceptions import LockError, RedisError
 
 from ingestion import lake
-from ingestion.collectors import state
-from ingestion.collectors.rounds import enabled_symbols
+from ingestion.collecting import state
+from ingestion.collecting.rounds import enabled_symbols
 from ingestion.errors import BadFormat, SourceUnavailable, TemporaryError
 from ingestion.lake.liquidations import (
     BadMessage,
@@ -31,8 +31,8 @@ from ingestion.lake.liquidations import (
     heard_share,
     heard_spans,
 )
+from ingestion.market.plausibility import instant_fault
 from ingestion.models import CollectorState
-from ingestion.sources.plausibility import instant_fault
 from ingestion.sources.stream import Liquidation, LiquidationStream, parse_message
 from liqheat_project.kernel.backoff import backoff
 

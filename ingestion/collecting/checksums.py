@@ -8,15 +8,15 @@ from django.conf import settings
 from django.utils import timezone
 
 from ingestion import lake
-from ingestion.collectors import state
-from ingestion.collectors.archive import ask_for, open_archive
-from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds
+from ingestion.collecting import state
+from ingestion.collecting.archive import ask_for, open_archive
+from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds
 from ingestion.errors import BadArchive
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.read import LoadedFile
+from ingestion.market.files import ArchiveFile
 from ingestion.models import CollectorState
 from ingestion.sources.archive import ArchiveSource
-from ingestion.sources.files import ArchiveFile
 
 COLLECTOR = CollectorState.Collector.CHECKSUMS
 DAY_SECONDS = 86_400

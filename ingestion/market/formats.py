@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ingestion.errors import BadFormat
-from ingestion.sources.files import ArchiveFile, Dataset
+from ingestion.market.files import ArchiveFile, Dataset
 
 _CANDLE_COLUMNS = (
     "open_time",

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 
-from ingestion.collectors import state
-from ingestion.collectors.exchange import open_exchange
-from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
+from ingestion.collecting import state
+from ingestion.collecting.exchange import open_exchange
+from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.models import CollectorState
 from ingestion.sources.rest import UNREADABLE, Contract
 

@@ -8,8 +8,17 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
 
-from ingestion import audit, lease
+from ingestion import audit
 from ingestion.errors import BadRequest, FewerRows
+from ingestion.loading import lease
+from ingestion.market.files import (
+    CANDLE_DATASETS,
+    DATASETS,
+    INTERVALS,
+    ArchiveFile,
+    Dataset,
+    plan_files,
+)
 from ingestion.models import (
     ENDED_CHUNK_STATES,
     FAILED_CHUNK_STATES,
@@ -18,14 +27,6 @@ from ingestion.models import (
     IngestionJob,
     Symbol,
     SymbolEvent,
-)
-from ingestion.sources.files import (
-    CANDLE_DATASETS,
-    DATASETS,
-    INTERVALS,
-    ArchiveFile,
-    Dataset,
-    plan_files,
 )
 from liqheat_project.kernel import clock
 from liqheat_project.kernel.runs import ENDED_STATES, RunState

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from ingestion.collectors import state
+from ingestion.collecting import state
 from ingestion.errors import TemporaryError
 from ingestion.models import CollectorState, Symbol
 

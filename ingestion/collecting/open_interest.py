@@ -10,9 +10,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from ingestion import lake
-from ingestion.collectors import state
-from ingestion.collectors.exchange import open_exchange
-from ingestion.collectors.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
+from ingestion.collecting import state
+from ingestion.collecting.exchange import open_exchange
+from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.errors import RefusedBySource, SourceUnavailable, TemporaryError
 from ingestion.lake.live import Wanted, add_open_interest
 from ingestion.models import CollectorState

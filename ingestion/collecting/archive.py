@@ -9,11 +9,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ingestion import load
-from ingestion.jobs import create_job, name_of
+from ingestion.loading import load
+from ingestion.loading.jobs import create_job, name_of
+from ingestion.market.files import ArchiveFile
 from ingestion.models import ENDED_CHUNK_STATES, FAILED_CHUNK_STATES, Chunk, ChunkState, Symbol
 from ingestion.sources.archive import ArchiveSource
-from ingestion.sources.files import ArchiveFile
 
 TRIED_FOR = timedelta(hours=20)
 """A file that failed, or was cancelled, is not asked for again within this time: a bad file gives
