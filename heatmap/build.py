@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heatmap import candles
 from heatmap.brackets import Brackets
-from heatmap.candles import INTERVALS, Arrays
+from heatmap.candles import Arrays
 from heatmap.checkpoints import book_before
 from heatmap.coinglass import is_coinglass, load_window
 from heatmap.engine import (
@@ -40,6 +40,8 @@ from heatmap.history import (
 )
 from heatmap.trades import load_trades
 from ingestion.lake import read
+from ingestion.market.datasets import INTERVALS
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
 
 LARGEST_GRID = 12_000_000
 """Cells (columns x price bins) of one answer, each side."""
@@ -60,8 +62,7 @@ WINDOWS = {
 }
 """Windows that can be asked for: the interval of their columns unless one is given, and hours."""
 DEFAULT_WINDOW = "24h"
-HOUR_MS = 3_600_000
-MONTH_MS = 30 * 24 * HOUR_MS
+MONTH_MS = 30 * DAY_MS
 MODELS = {model.name: model for model in (TURNOVER, NET_OPEN_INTEREST, COINGLASS_3)}
 DEFAULT_MODEL = TURNOVER.name
 CALIBRATED_TURNOVERS = (0.1, 0.2, 0.3, 0.4, 0.5)

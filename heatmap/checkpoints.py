@@ -24,8 +24,7 @@ from heatmap.history import (
 )
 from heatmap.kept_files import read_kept, write_kept
 from heatmap.trades import load_trades
-
-DAY_MS = 86_400_000
+from liqheat_project.kernel.instants import DAY_MS, instant_of, milliseconds_of
 
 
 def book_before(
@@ -84,16 +83,16 @@ def drop_weeks_of_other_months(path: Path) -> None:
 
 def month_starts(start: int, end: int) -> Iterator[int]:
     """The firsts of the months (UTC, ms) in [start, end]."""
-    month = datetime.fromtimestamp(_first_of_month(start) / 1000, UTC)
-    while (instant := int(month.timestamp() * 1000)) <= end:
+    month = instant_of(_first_of_month(start))
+    while (instant := milliseconds_of(month)) <= end:
         if instant >= start:
             yield instant
         month = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
 
 
 def _first_of_month(instant: int) -> int:
-    day = datetime.fromtimestamp(instant / 1000, UTC)
-    return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp() * 1000)
+    day = instant_of(instant)
+    return milliseconds_of(datetime(day.year, day.month, 1, tzinfo=UTC))
 
 
 def _advanced(
@@ -117,7 +116,7 @@ def _advanced(
 
 
 def _path(history: History, fingerprint: str, time: int) -> Path:
-    day = datetime.fromtimestamp(time / 1000, UTC)
+    day = instant_of(time)
     name = f"{day:%Y-%m}" if day.day == 1 else f"{day:%Y-%m-%d}"
     folder = settings.VAR_DIR / "checkpoints" / history.symbol
     return Path(folder / f"{name}_{fingerprint}-{history.version_until(time)}.npz")

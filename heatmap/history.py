@@ -7,7 +7,6 @@ of 5m candles around it.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import duckdb
@@ -15,9 +14,10 @@ import numpy as np
 
 from heatmap.engine import Candles, OpenInterest
 from ingestion.lake import read
-from ingestion.lake.read import INTERVAL_MS, CandleDay
+from ingestion.lake.read import CandleDay
+from ingestion.market.datasets import INTERVALS
+from liqheat_project.kernel.instants import DAY_MS, milliseconds_of
 
-DAY_MS = 86_400_000
 AS_GOOD = 0.99
 
 
@@ -30,7 +30,7 @@ class Stretch(NamedTuple):
 
     @property
     def interval_ms(self) -> int:
-        return INTERVAL_MS[self.interval]
+        return INTERVALS[self.interval]
 
 
 class TradedFile(NamedTuple):
@@ -100,7 +100,7 @@ def history_of(
     # Files do not tell of rows that were collected live.
     marks = [(day.day_ms, _digest(day)) for day in days]
     marks += [(day, _digest(rows)) for day, rows in read.open_interest_days(cursor, symbol)]
-    marks += [(_milliseconds(file.range_start), _digest(file)) for file in files]
+    marks += [(milliseconds_of(file.range_start), _digest(file)) for file in files]
     stretches = finest_stretches(days)
     return History(
         symbol=symbol,
@@ -112,7 +112,7 @@ def history_of(
         has_mark_price=any(file.dataset == "markPriceKlines" for file in files),
         traded=tuple(
             TradedFile(
-                _milliseconds(file.range_start), _milliseconds(file.range_end), _digest(file)
+                milliseconds_of(file.range_start), milliseconds_of(file.range_end), _digest(file)
             )
             for file in files
             if file.dataset == "aggTrades" and file.rows
@@ -124,13 +124,13 @@ def history_of(
 def finest_stretches(days: list[CandleDay]) -> tuple[Stretch, ...]:
     """For each day the finest interval that covers it as well as any; equal neighbours joined."""
     best: dict[int, CandleDay] = {}
-    for day in sorted(days, key=lambda day: (day.day_ms, INTERVAL_MS[day.interval])):
+    for day in sorted(days, key=lambda day: (day.day_ms, INTERVALS[day.interval])):
         other = best.get(day.day_ms)
         if other is None or _covered(other) < AS_GOOD * _covered(day):
             best[day.day_ms] = day
     stretches: list[Stretch] = []
     for day in best.values():
-        end = day.last_ms + INTERVAL_MS[day.interval]
+        end = day.last_ms + INTERVALS[day.interval]
         if stretches and stretches[-1].interval == day.interval:
             stretches[-1] = Stretch(day.interval, stretches[-1].start, end)
         else:
@@ -178,9 +178,5 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _milliseconds(naive: datetime) -> int:
-    return int(naive.replace(tzinfo=UTC).timestamp() * 1000)
-
-
 def _covered(day: CandleDay) -> int:
-    return day.rows * INTERVAL_MS[day.interval]
+    return day.rows * INTERVALS[day.interval]

@@ -28,9 +28,9 @@ from heatmap.engine import (
 )
 from heatmap.history import History, engine_candles, load_open_interest
 from heatmap.trades import load_trades
+from liqheat_project.kernel.instants import DAY_MS
 
 MOST_BINS = 50_000
-DAY_MS = 24 * 3_600_000
 
 
 def build_map(

@@ -8,8 +8,8 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from heatmap.build import DEFAULT_WINDOW, MODELS, WINDOWS
-from heatmap.candles import INTERVALS
 from heatmap.engine import COINGLASS_3
+from ingestion.market.datasets import INTERVALS
 from ingestion.models import Symbol
 from ingestion.symbols.supported_pairs import HEADINGS
 

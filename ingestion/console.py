@@ -79,7 +79,7 @@ def data_folder(text: str) -> Path:
 
 
 class LoadCommand(BaseCommand):
-    """Loads one dataset of a symbol. Subclasses say which, as in `jobs.DATASET_CHOICES`."""
+    """Loads one dataset of a symbol. Subclasses say which, as in `market.datasets.SERIES`."""
 
     def dataset(self, options: dict[str, Any]) -> str:
         raise NotImplementedError

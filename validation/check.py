@@ -7,7 +7,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from heatmap.api.bodies import iso
 from heatmap.brackets import brackets_of
 from heatmap.build import (
     MODELS,
@@ -21,6 +20,7 @@ from heatmap.engine import COINGLASS_3, default_bin_size
 from heatmap.history import History, history_of
 from ingestion.lake import read
 from ingestion.models import Symbol
+from liqheat_project.kernel.instants import iso
 from validation import rules
 from validation.coinglass import Reference, Unreadable
 from validation.coinglass.cells import with_held_prices

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import orjson
 
-from heatmap.api.bodies import iso
 from heatmap.brackets import brackets_of
 from heatmap.build import BadRequest, HeatmapRequest
 from heatmap.engine import COINGLASS_3, default_bin_size
@@ -15,6 +14,7 @@ from heatmap.history import History, history_of
 from heatmap.instant import build_map
 from ingestion.lake import read
 from ingestion.models import Symbol
+from liqheat_project.kernel.instants import HOUR_MS, iso
 from validation.check import FINER, Comparison, Maps
 from validation.coinglass import Reference, Unreadable
 from validation.coinglass.names import range_hours
@@ -23,7 +23,6 @@ from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare, gri
 from validation.nulls import Column, lifts
 
 LIQUIDATION_MAP = "liquidation map"
-HOUR_MS = 3_600_000
 OTHER_TIMES = (0.25, 0.5, 0.75)
 """Shares of the range by which our maps at other times are older."""
 MEANING = (

@@ -1,13 +1,14 @@
 """A picture of what a run compared: both maps on the same axes, and their difference."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.conf import settings
 
+from liqheat_project.kernel.instants import MINUTE_MS, instant_of
 from liqheat_project.kernel.leftovers import private_name
 from validation.check import Maps
 from validation.metrics import FloatArray
@@ -77,9 +78,9 @@ def relative(values: FloatArray) -> FloatArray:
 
 def _paint(axes: Any, maps: Maps, values: FloatArray, line: str, **colours: Any) -> Any:
     axes.set_facecolor(UNKNOWN)
-    times = [datetime.fromtimestamp(one / 1000, UTC) for one in _edges(maps.times)]
+    times = [instant_of(one) for one in _edges(maps.times)]
     mesh = axes.pcolormesh(times, maps.grid.edges, values, rasterized=True, **colours)
-    middles = [datetime.fromtimestamp(one / 1000, UTC) for one in maps.times.tolist()]
+    middles = [instant_of(one) for one in maps.times.tolist()]
     axes.plot(middles, maps.price, color=line, linewidth=1)
     axes.set_ylim(maps.grid.edges[0], maps.grid.edges[-1])
     return mesh
@@ -88,7 +89,7 @@ def _paint(axes: Any, maps: Maps, values: FloatArray, line: str, **colours: Any)
 def _edges(times: Any) -> list[float]:
     """The borders between columns [T + 1], half-way between their instants (ms)."""
     if len(times) == 1:
-        return [times[0] - 60_000, times[0] + 60_000]
+        return [times[0] - MINUTE_MS, times[0] + MINUTE_MS]
     middles = (times[1:] + times[:-1]) / 2
     first, last = 2 * times[0] - middles[0], 2 * times[-1] - middles[-1]
     edges: list[float] = [first, *middles.tolist(), last]

@@ -18,7 +18,7 @@ from heatmap.history import history_of, load_open_interest
 from ingestion.lake import read
 from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import Symbol
-from validation.backtest.agreement import DAY_MS
+from liqheat_project.kernel.instants import DAY_MS
 from validation.backtest.events import recorded_events
 
 logger = logging.getLogger(__name__)

@@ -8,12 +8,11 @@ import numpy as np
 
 from heatmap.history import History
 from ingestion.lake import read
+from liqheat_project.kernel.instants import HOUR_MS
 from validation.coinglass import Reference, Unreadable
 from validation.coinglass.names import range_hours
 from validation.coinglass.times import clock_window, times_in
 from validation.coinglass.zones import EAST, WEST, FoundZone, KnownCandles, find_time_zone
-
-HOUR_MS = 3_600_000
 
 
 def place_in_time(cursor: Any, history: History, reference: Reference) -> Reference:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -11,29 +11,24 @@ import orjson
 
 from heatmap.brackets import Brackets
 from heatmap.build import BadRequest, Columns, HeatmapRequest, Result, build_candles
-from heatmap.candles import INTERVALS
 from heatmap.coarsen import coarser, factors
 from heatmap.coinglass import is_coinglass
 from heatmap.engine import Book, Heatmap, LiquidationMap
 from heatmap.engine.market import FloatArray
 from heatmap.history import History
 from ingestion.lake.read import Coverage
+from ingestion.market.datasets import INTERVALS
 from ingestion.symbols.supported_pairs import Pair
+from liqheat_project.kernel.instants import HOUR_MS, iso, milliseconds_of
 
 MOST_LEVELS = 500_000
 """Levels (or grid triplets) in one JSON answer."""
 CENTS = 2
 
 
-def iso(instant_ms: int) -> str:
-    """`2025-01-31T12:00:00Z`, with milliseconds only where there are some."""
-    text = datetime.fromtimestamp(instant_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace(".000", "").replace("+00:00", "Z")
-
-
 def iso_or_none(instant: datetime | None) -> str | None:
     """The same of a datetime."""
-    return None if instant is None else iso(round(instant.timestamp() * 1000))
+    return None if instant is None else iso(milliseconds_of(instant))
 
 
 def heatmap_meta(
@@ -115,7 +110,7 @@ def model_meta(
             "traded_share": None
             if by_coinglass or not parameters.spread_entries
             else round(traded, 6),
-            "lookback_hours": None if request.lookback is None else request.lookback // 3_600_000,
+            "lookback_hours": None if request.lookback is None else request.lookback // HOUR_MS,
         },
         "brackets": {
             "symbol": brackets.owner,

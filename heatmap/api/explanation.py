@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from heatmap.api.bodies import CENTS, coverage_meta, iso, model_meta
+from heatmap.api.bodies import CENTS, coverage_meta, model_meta
 from heatmap.brackets import Brackets
 from heatmap.build import HeatmapRequest
 from heatmap.engine import Explanation
 from heatmap.history import History
+from liqheat_project.kernel.instants import iso
 
 MOST_ENTRIES = 200
 

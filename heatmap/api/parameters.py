@@ -8,9 +8,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from heatmap.build import DEFAULT_MODEL, MODELS, WINDOWS
-from heatmap.candles import INTERVALS
 from heatmap.engine import COINGLASS_3
 from heatmap.engine.parameters import LARGEST_SMEAR
+from ingestion.market.datasets import INTERVALS
+from liqheat_project.kernel.instants import HOUR_MS, milliseconds_of
 from liqheat_project.kernel.validators import validate_symbol_name
 
 MOST_LEVERAGES = 20
@@ -68,7 +69,7 @@ class InstantField(serializers.DateTimeField):
         instant: datetime = super().to_internal_value(value)
         if not 2000 <= instant.year < 2100:
             raise serializers.ValidationError("The year must be from 2000 to 2099.")
-        return round(instant.timestamp() * 1000)
+        return milliseconds_of(instant)
 
 
 class LeverageWeightsField(serializers.CharField):
@@ -179,7 +180,7 @@ class ModelQuery(SymbolQuery):
         if value == "all":
             return None
         hours = {"h": 1, "d": 24}.get(value[-1], 0)
-        return int(value.rstrip("hd")) * hours * 3_600_000
+        return int(value.rstrip("hd")) * hours * HOUR_MS
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["model"] == COINGLASS_3.name and "lookback" not in self.initial_data:

@@ -18,7 +18,7 @@ from ingestion.admin.common import SymbolPages, counted, errors_shown, hand_out,
 from ingestion.admin.days import Cell, grid
 from ingestion.errors import BadRequest, FileDamaged
 from ingestion.lake import read
-from ingestion.loading.jobs import DATASET_CHOICES
+from ingestion.market.datasets import SERIES
 from ingestion.models import Symbol
 from ingestion.quality import damage
 from ingestion.quality import report as quality
@@ -110,7 +110,7 @@ def _text(day: quality.Day) -> str:
 def _chosen(symbol: Symbol, given: dict[str, str]) -> tuple[str, list[date]]:
     """The dataset and the days that a button stands for: one day, or those of a year in a state."""
     dataset = given.get("dataset", "")
-    if dataset not in DATASET_CHOICES:
+    if dataset not in SERIES:
         raise BadRequest(f"{dataset!r} is no dataset.")
     if "day" in given:
         try:

@@ -17,7 +17,8 @@ from unfold.widgets import (
 )
 
 from ingestion.errors import RefusedPath, RefusedRange
-from ingestion.loading.jobs import DATASET_CHOICES, MAX_THROTTLE_MS
+from ingestion.loading.jobs import MAX_THROTTLE_MS
+from ingestion.market.datasets import SERIES
 from ingestion.models import IngestionJob, Symbol
 from ingestion.quality.availability import MAX_FILES
 from ingestion.symbols.rollback import days_between
@@ -33,9 +34,9 @@ USUAL_DAYS = 30
 
 
 def grouped_datasets() -> list[tuple[str, list[tuple[str, str]]]]:
-    """DATASET_CHOICES as a choice field groups them."""
+    """SERIES as a choice field groups them."""
     return [
-        (title, [(name, name) for name in DATASET_CHOICES if name.partition(" ")[0] == dataset])
+        (title, [(name, name) for name in SERIES if name.partition(" ")[0] == dataset])
         for dataset, title in GROUPS.items()
     ]
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ingestion.loading import load
-from ingestion.loading.jobs import create_job, name_of
+from ingestion.loading.jobs import create_job
 from ingestion.market.files import ArchiveFile
 from ingestion.models import ENDED_CHUNK_STATES, FAILED_CHUNK_STATES, Chunk, ChunkState, Symbol
 from ingestion.sources.archive import ArchiveSource
@@ -42,7 +42,7 @@ def ask_for(name: str, files: Iterable[ArchiveFile]) -> list[int]:
         return []
     days: dict[tuple[str, str], set[date]] = defaultdict(set)
     for file in set(files) - _pending_or_recent(symbol):
-        days[name_of(file), file.period].add(file.start)
+        days[file.series, file.period].add(file.start)
     datasets: dict[tuple[str, frozenset[date]], list[str]] = defaultdict(list)
     for (dataset, period), starts in sorted(days.items()):
         datasets[period, frozenset(starts)].append(dataset)

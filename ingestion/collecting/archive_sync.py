@@ -11,7 +11,7 @@ from ingestion.collecting import state
 from ingestion.collecting.archive import ask_for, open_archive
 from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.lake.connection import translated_errors
-from ingestion.loading.jobs import DATASET_CHOICES, name_of, parts_of
+from ingestion.market.datasets import SERIES, parts_of
 from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import CollectorState
 from ingestion.quality.availability import not_loaded
@@ -29,9 +29,9 @@ def collect() -> list[int]:
         return []
     asked: list[int] = []
     with accounted(COLLECTOR, settings.ARCHIVE_SYNC_SECONDS):
-        if unknown := set(settings.ARCHIVE_SYNC_DATASETS) - set(DATASET_CHOICES):
+        if unknown := set(settings.ARCHIVE_SYNC_DATASETS) - set(SERIES):
             reason = f"ARCHIVE_SYNC_DATASETS names {', '.join(sorted(unknown))}; it may name "
-            state.failed(COLLECTOR, reason + ", ".join(DATASET_CHOICES))
+            state.failed(COLLECTOR, reason + ", ".join(SERIES))
             return []
         yesterday = _today() - timedelta(days=1)
         missing = {symbol: missing_files(symbol, yesterday) for symbol in symbols}
@@ -68,7 +68,7 @@ def datasets_of(symbol: str) -> list[str]:
         series = lake.read.loaded_series(cursor, symbol).get(symbol, [])
     loaded = {f"{one.dataset} {one.interval}".strip() for one in series} - {"aggTrades"}
     wanted = loaded.union(settings.ARCHIVE_SYNC_DATASETS)
-    return [dataset for dataset in DATASET_CHOICES if dataset in wanted]
+    return [dataset for dataset in SERIES if dataset in wanted]
 
 
 def _stopped(
@@ -81,7 +81,7 @@ def _stopped(
     reasons = {}
     for symbol, files in missing.items():
         late = [file for file in files if file.start <= last_day and file not in published]
-        counts = Counter(map(name_of, late))
+        counts = Counter(file.series for file in late)
         if stopped := [name for name, count in counts.items() if count == days]:
             reasons[symbol] = (
                 f"{symbol}: the archive has no {' and no '.join(stopped)} of the {days} days up to "

@@ -8,7 +8,6 @@ round could not get, whatever the reason, the next one asks for. What is older i
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import numpy as np
 from django.conf import settings
@@ -21,15 +20,16 @@ from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_sec
 from ingestion.errors import RefusedBySource, SourceUnavailable
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.live import add_candles, candles_held
+from ingestion.market.records import Candle
 from ingestion.models import CollectorState
-from ingestion.sources.rest import CANDLE_MS, CANDLES_PAGE, Candle, FuturesExchange
+from ingestion.sources.rest import CANDLES_PAGE, FuturesExchange
+from liqheat_project.kernel.instants import HOUR_MS, MINUTE_MS, instant_of
 
 COLLECTOR = CollectorState.Collector.CANDLES
 MAX_PAGES = 60
 """Pages of one round, so that it leaves weight to other collectors; but one for every symbol."""
 
-SILENT_MS = 10 * CANDLE_MS
-HOUR_MS = 3_600_000
+SILENT_MS = 10 * MINUTE_MS
 
 Minutes = np.ndarray
 """Opening times of candles: int64, ms UTC, ascending."""
@@ -70,7 +70,7 @@ def collect() -> None:
 
 def missing_minutes(symbols: Sequence[str], now_ms: int) -> dict[str, Minutes]:
     """By symbol, the minutes up to the present one, still open, that the lake does not hold."""
-    since = (now_ms - settings.CANDLES_LOOK_BACK_HOURS * HOUR_MS) // CANDLE_MS * CANDLE_MS
+    since = (now_ms - settings.CANDLES_LOOK_BACK_HOURS * HOUR_MS) // MINUTE_MS * MINUTE_MS
     with translated_errors():
         held = candles_held(lake.writer().cursor(), symbols, since, now_ms)
     return {symbol: _missing(held[symbol], since, now_ms) for symbol in symbols}
@@ -113,8 +113,8 @@ def write(candles: Sequence[Candle], origin: str) -> int:
 
 def _missing(held: Minutes, since: int, now_ms: int) -> Minutes:
     # The newest candle is dated by the exchange, whose clock may be ahead of ours.
-    newest = max(now_ms, int(held[-1]) + CANDLE_MS) if held.size else now_ms
-    return np.setdiff1d(np.arange(since, newest + 1, CANDLE_MS), held, assume_unique=True)
+    newest = max(now_ms, int(held[-1]) + MINUTE_MS) if held.size else now_ms
+    return np.setdiff1d(np.arange(since, newest + 1, MINUTE_MS), held, assume_unique=True)
 
 
 def _wanted(page: Sequence[Candle], missing: Minutes) -> list[Candle]:
@@ -125,10 +125,10 @@ def _wanted(page: Sequence[Candle], missing: Minutes) -> list[Candle]:
 
 def _silence(symbol: str, page: Sequence[Candle], asked: Minutes) -> str:
     """What is to be said where the newest candle is older than it should be, else nothing."""
-    newest = page[-1].open_time if page else int(asked[0]) - CANDLE_MS
+    newest = page[-1].open_time if page else int(asked[0]) - MINUTE_MS
     if int(asked[-1]) - newest <= SILENT_MS:
         return ""
-    after = datetime.fromtimestamp(newest / 1000, UTC)
+    after = instant_of(newest)
     return (
         f"{symbol}: the exchange has no candle after {after:%Y-%m-%d %H:%M} UTC. It does not trade "
         "the symbol any more, or this machine's clock is wrong."

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -17,9 +17,9 @@ from ingestion.lake.read import LoadedFile
 from ingestion.market.files import ArchiveFile
 from ingestion.models import CollectorState
 from ingestion.sources.archive import ArchiveSource
+from liqheat_project.kernel.instants import DAY_SECONDS, naive
 
 COLLECTOR = CollectorState.Collector.CHECKSUMS
-DAY_SECONDS = 86_400
 SLACK_SECONDS = 3600  # a night's round may take longer than that of the night before
 _CONCURRENCY = 8
 
@@ -52,7 +52,7 @@ def collect() -> list[int]:
 
 def stored_checksums(symbols: Iterable[str], now: datetime) -> dict[ArchiveFile, str]:
     """The sha256 of the files that came from the archive and reach into the last CHECKSUM_DAYS."""
-    since = now.astimezone(UTC).replace(tzinfo=None) - timedelta(days=settings.CHECKSUM_DAYS)
+    since = naive(now) - timedelta(days=settings.CHECKSUM_DAYS)
     with translated_errors(), lake.read.snapshot() as cursor:
         lines = [line for name in symbols for line in lake.read.loaded_files(cursor, name)]
     return {
@@ -99,6 +99,6 @@ def file_of(line: LoadedFile) -> ArchiveFile | None:
             line.range_start.date(),
             period,
         )
-        if file.end_instant.replace(tzinfo=None) == line.range_end:
+        if naive(file.end_instant) == line.range_end:
             return file
     return None

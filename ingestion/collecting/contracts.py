@@ -7,8 +7,9 @@ from django.conf import settings
 from ingestion.collecting import state
 from ingestion.collecting.exchange import open_exchange
 from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
+from ingestion.market.records import Contract
 from ingestion.models import CollectorState
-from ingestion.sources.rest import UNREADABLE, Contract
+from ingestion.sources.rest import UNREADABLE
 
 COLLECTOR = CollectorState.Collector.CONTRACTS
 TRADING = "TRADING"

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis
@@ -32,9 +32,11 @@ from ingestion.lake.liquidations import (
     heard_spans,
 )
 from ingestion.market.plausibility import instant_fault
+from ingestion.market.records import Liquidation
 from ingestion.models import CollectorState
-from ingestion.sources.stream import Liquidation, LiquidationStream, parse_message
+from ingestion.sources.stream import LiquidationStream, parse_message
 from liqheat_project.kernel.backoff import backoff
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS, MINUTE_MS, instant_of
 
 COLLECTOR = CollectorState.Collector.LIQUIDATIONS
 LOCK_NAME = "liqheat:collect-liquidations"
@@ -43,9 +45,8 @@ SLICE_MS = 600_000  # coverage is written in such pieces; no piece lies across m
 MAX_KEPT_EVENTS = 100_000
 MAX_KEPT_BAD_MESSAGES = 100
 MAX_RAW_BYTES = 500
-WARNING_MS = 60_000  # bad messages are logged once in so long
+WARNING_MS = MINUTE_MS  # bad messages are logged once in so long
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 300.0
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 logger = logging.getLogger(__name__)
 
@@ -328,4 +329,4 @@ def _now_ms() -> int:
 def _text(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{instant_of(milliseconds):%Y-%m-%d %H:%M:%S}"

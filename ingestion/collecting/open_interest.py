@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from django.conf import settings
 from django.utils import timezone
@@ -15,12 +14,10 @@ from ingestion.collecting.exchange import open_exchange
 from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
 from ingestion.errors import RefusedBySource, SourceUnavailable, TemporaryError
 from ingestion.lake.live import Wanted, add_open_interest
+from ingestion.market.records import OpenInterestFigure
 from ingestion.models import CollectorState
-from ingestion.sources.rest import (
-    ALL_MARK_PRICES_WEIGHT,
-    FuturesExchange,
-    OpenInterestFigure,
-)
+from ingestion.sources.rest import ALL_MARK_PRICES_WEIGHT, FuturesExchange
+from liqheat_project.kernel.instants import instant_of
 
 COLLECTOR = CollectorState.Collector.OPEN_INTEREST
 
@@ -107,7 +104,7 @@ def _round(exchange: FuturesExchange, symbol: str) -> str:
     if not snapshots.figures:
         return f"{symbol}  no figure: {snapshots.refused.get(symbol) or snapshots.ended_by}"
     figure, value = snapshots.figures[0], snapshots.values[0]
-    at = datetime.fromtimestamp(figure.time / 1000, UTC)
+    at = instant_of(figure.time)
     usd = "" if value is None else f"  {value:,.0f} USDT"
     known = "" if rows else "  (in the lake already)"
     return f"{at:%Y-%m-%d %H:%M:%S}  {symbol}  {figure.contracts:,.3f} contracts{usd}{known}"

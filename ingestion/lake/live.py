@@ -10,7 +10,7 @@ line, once, however often the exchange sends it.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 
 import duckdb
@@ -21,13 +21,13 @@ from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, QUARANTINE, MarketTable
 from ingestion.market.plausibility import WAITS, candle_fault, instant_fault, quantity_fault
-from ingestion.sources.rest import CANDLE_MS, Candle, OpenInterestFigure
+from ingestion.market.records import Candle, OpenInterestFigure
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS, MINUTE_MS, milliseconds_of, naive
 
 Wanted = Callable[[], Collection[str]]
 """Asked under the lock: the symbols whose rows may still be written."""
 
-DAY_MS = 86_400_000
-LOOK_BACK_MS = 6 * 3_600_000
+LOOK_BACK_MS = 6 * HOUR_MS
 """So far back a collector's figures are judged by those before them. The archive's file of the day
 judges them again, by the days around it."""
 
@@ -113,7 +113,7 @@ def _add_candles(
     unnested = ", ".join(f"unnest(${name}) AS {name}" for name in names)
     query = f"""
         SELECT symbol, make_timestamp_ms(open_time) AS open_time, open, high, low, close, volume,
-               make_timestamp_ms(open_time + {CANDLE_MS} - 1) AS close_time, quote_volume, count,
+               make_timestamp_ms(open_time + {MINUTE_MS} - 1) AS close_time, quote_volume, count,
                taker_buy_volume, taker_buy_quote_volume
         FROM (SELECT {unnested})
     """
@@ -143,7 +143,7 @@ def candles_held(
             "symbols": list(symbols),
             "start": start_ms,
             "today": now_ms // DAY_MS * DAY_MS,
-            "minute": CANDLE_MS,
+            "minute": MINUTE_MS,
         },
     ).fetchnumpy()
     names, minutes = np.asarray(found["symbol"]), np.asarray(found["minute"])
@@ -201,7 +201,7 @@ def _judge_figures(cursor: duckdb.DuckDBPyConnection, now: datetime) -> Verdict:
         figure = Figure(*cells)
         text = open_interest.text_of(symbol, figure)
         fault = quantity_fault(figure.contracts, figure.value or 0.0)
-        fault = fault or instant_fault(_milliseconds(figure.time), _now_ms(now))
+        fault = fault or instant_fault(milliseconds_of(figure.time), milliseconds_of(now))
         if fault:
             verdict.faults.append(Fault(symbol, figure.time, fault, text))
         else:
@@ -252,20 +252,12 @@ def _judge_candles(cursor: duckdb.DuckDBPyConnection, now: datetime) -> Verdict:
         fault = (
             candle_fault(prices, volumes[0], volumes[1], medians[symbol])
             or quantity_fault(*volumes)
-            or instant_fault(_milliseconds(opened), _now_ms(now))
+            or instant_fault(milliseconds_of(opened), milliseconds_of(now))
         )
         if fault:
             raw = ",".join(map(str, [symbol, opened, *prices_and_volumes]))
             faults.append(Fault(symbol, opened, fault, raw))
     return Verdict(faults)
-
-
-def _milliseconds(naive: datetime) -> int:
-    return round(naive.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def _now_ms(now: datetime) -> int:
-    return round(now.timestamp() * 1000)
 
 
 def _write(
@@ -359,7 +351,7 @@ def _count_in_ledger(
     for one, (rows, aside) in counts.items():
         before = sums.get(one, (0, 0))
         sums[one] = (before[0] + rows, before[1] + aside)
-    at = now.astimezone(UTC).replace(tzinfo=None)
+    at = naive(now)
     lines = [
         [symbol, *key, day, day + timedelta(days=1), origin, "", False, rows, aside, 0, 0, at]
         for (symbol, day), (rows, aside) in sums.items()

@@ -18,6 +18,7 @@ from ingestion.errors import BadFormat, TooManyBadRows
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.schema import MarketTable, table_of
 from ingestion.market import formats, plausibility
+from ingestion.market.datasets import INTERVALS
 from ingestion.market.files import ArchiveFile
 
 QUARANTINE_LIMIT_SHARE = 0.2
@@ -48,7 +49,6 @@ _TYPES = {
     "symbol": "VARCHAR",
 }
 _TEXT_COLUMNS = frozenset({"ignore"})
-_INTERVAL_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "1h": 60}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _AHEAD = timedelta(milliseconds=plausibility.MAX_AHEAD_MS)
@@ -276,7 +276,7 @@ def _values_of(file: ArchiveFile, now: datetime | None) -> dict[str, object]:
         values["microseconds_from"] = formats.MICROSECONDS_FROM
         values["max_price"] = plausibility.MAX_PRICE
     if file.interval:
-        values["interval"] = _INTERVAL_MINUTES[file.interval] * 60_000_000
+        values["interval"] = INTERVALS[file.interval] * 1_000
         values["max_spread"] = plausibility.MAX_CANDLE_SPREAD
     return values
 

@@ -23,11 +23,11 @@ from ingestion.lake.schema import (
     TRADES,
     table_of,
 )
+from ingestion.market.datasets import INTERVALS, LOADED_INTERVALS
 from ingestion.market.plausibility import STAYS_ZERO
 
 Arrays = dict[str, np.ndarray]
 
-INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
 """Candle intervals that are loaded, finest first."""
 PRICE_STEP = 0.0005
 """Traded prices less than this share apart are summed into one."""
@@ -239,7 +239,7 @@ def candle_ranges(cursor: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int
     """By symbol, the open of the first and the end of the newest candle of any interval (ms)."""
     selects = " UNION ALL ".join(
         f"SELECT symbol, epoch_ms(min(open_time)) AS first, "
-        f"epoch_ms(max(open_time)) + {INTERVAL_MS[interval]} AS last "
+        f"epoch_ms(max(open_time)) + {INTERVALS[interval]} AS last "
         f"FROM {table.name} GROUP BY symbol"
         for interval, table in CANDLES.items()
     )
@@ -286,7 +286,7 @@ def settled_on(cursor: duckdb.DuckDBPyConnection, symbol: str) -> date | None:
 
 def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | None:
     """The finest candle interval of which the lake holds anything for the symbol."""
-    for interval in INTERVAL_MS:
+    for interval in LOADED_INTERVALS:
         table = CANDLES[interval]
         found = cursor.execute(
             f"SELECT 1 FROM {table.name} WHERE symbol = ? LIMIT 1", [symbol]

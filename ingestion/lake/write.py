@@ -4,7 +4,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_par
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE, TRADES, MarketTable
 from ingestion.market.days import Days
 from ingestion.market.formats import row_range
+from liqheat_project.kernel.instants import naive
 
 _SAME_FILES = "symbol = ? AND dataset = ? AND candle_interval = ?"
 
@@ -98,7 +99,7 @@ def set_false_rows_aside(
         return list(loads), None
     figures = [_figures(cursor, load) for load in loads]
     symbol = loads[0].parsed.file.symbol
-    ranges = [(_naive(a), _naive(b)) for a, b in (row_range(load.parsed.file) for load in loads)]
+    ranges = [(naive(a), naive(b)) for a, b in (row_range(load.parsed.file) for load in loads)]
     together = [figure for of_load in figures for figure in of_load]
     reasons, corrections = open_interest.judge(cursor, symbol, together, ranges)
     left, why = [], iter(reasons)
@@ -133,7 +134,7 @@ def _figures(cursor: duckdb.DuckDBPyConnection, load: Load) -> list[Figure]:
 def _without_known_trades(cursor: duckdb.DuckDBPyConnection, load: Load) -> Load:
     """A trade that stands in two files is kept once, as one that stands twice in a file. Where the
     lake knows most of a file's numbers, it is the numbers that begin anew."""
-    start, until = (_naive(instant) for instant in row_range(load.parsed.file))
+    start, until = (naive(instant) for instant in row_range(load.parsed.file))
     found = cursor.execute(
         f"""
         WITH ids AS (SELECT agg_trade_id FROM read_parquet($path)),
@@ -245,7 +246,7 @@ def _joined(
     replaced = [
         part
         for (start, until), days in zip(ranges, kept_days, strict=True)
-        for part in _ranges_without(_naive(start), _naive(until), days)
+        for part in _ranges_without(naive(start), naive(until), days)
     ]
     joined: list[tuple[datetime, datetime]] = []
     for start, until in sorted(replaced):
@@ -289,7 +290,7 @@ def _record(
             cursor.execute(
                 f"INSERT INTO {QUARANTINE} SELECT ?, ?, ?, ?, ?, line, reason, raw "
                 f"FROM temp.{load.parsed.bad_rows_table}",
-                [*key, _naive(load.parsed.file.start_instant), load.origin],
+                [*key, naive(load.parsed.file.start_instant), load.origin],
             )
     values = [_ledger_row(load, now) for load in loads]
     marks = ", ".join(["(" + ", ".join("?" * len(values[0])) + ")"] * len(values))
@@ -302,8 +303,8 @@ def _ledger_row(load: Load, now: datetime) -> list[object]:
         file.symbol,
         file.dataset,
         file.interval or "",
-        _naive(file.start_instant),
-        _naive(file.end_instant),
+        naive(file.start_instant),
+        naive(file.end_instant),
         load.origin,
         load.sha256,
         load.verified,
@@ -311,9 +312,5 @@ def _ledger_row(load: Load, now: datetime) -> list[object]:
         parsed.quarantined,
         parsed.duplicates,
         load.chunk_id,
-        _naive(now),
+        naive(now),
     ]
-
-
-def _naive(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -11,14 +11,11 @@ from django.db.models import Count, Max, Q, QuerySet
 from ingestion import audit
 from ingestion.errors import BadRequest, FewerRows
 from ingestion.loading import lease
-from ingestion.market.files import (
-    CANDLE_DATASETS,
-    DATASETS,
-    INTERVALS,
-    ArchiveFile,
-    Dataset,
-    plan_files,
+from ingestion.market.datasets import (
+    SERIES,
+    parts_of,
 )
+from ingestion.market.files import plan_files
 from ingestion.models import (
     ENDED_CHUNK_STATES,
     FAILED_CHUNK_STATES,
@@ -31,31 +28,9 @@ from ingestion.models import (
 from liqheat_project.kernel import clock
 from liqheat_project.kernel.runs import ENDED_STATES, RunState
 
-DATASET_CHOICES = tuple(
-    name
-    for dataset in DATASETS
-    for name in (
-        [f"{dataset} {interval}" for interval in INTERVALS]
-        if dataset in CANDLE_DATASETS
-        else [dataset]
-    )
-)
-"""What a job can load: `aggTrades`, `klines 1m`, …, `metrics` (open interest)."""
-
 MAX_THROTTLE_MS = 60_000
 
 Act = SymbolEvent.Act
-
-
-def parts_of(name: str) -> tuple[Dataset, str | None]:
-    """Dataset and candle interval of one of DATASET_CHOICES: `klines 5m` is ("klines", "5m")."""
-    dataset, _, interval = name.partition(" ")
-    return cast(Dataset, dataset), interval or None
-
-
-def name_of(file: ArchiveFile) -> str:
-    """Which of DATASET_CHOICES a file is of."""
-    return f"{file.dataset} {file.interval or ''}".strip()
 
 
 @transaction.atomic
@@ -76,15 +51,15 @@ def create_job(
     accept_fewer: bool = False,
     accept_bad: bool = False,
 ) -> IngestionJob:
-    """Plan the loading of `datasets` (of DATASET_CHOICES) for the days `start_date` to `end_date`.
+    """Plan the loading of `datasets` (of SERIES) for the days `start_date` to `end_date`.
 
     `only` leaves out the files that do not start on one of these days. `accept_fewer` and
     `accept_bad` decide beforehand what `accept` decides of files that need it.
     Raises RefusedRange or RefusedPath for dates and names that cannot be, BadRequest otherwise.
     """
-    if not datasets or (unknown := set(datasets) - set(DATASET_CHOICES)):
+    if not datasets or (unknown := set(datasets) - set(SERIES)):
         named = ", ".join(sorted(unknown)) if datasets else "none"
-        raise BadRequest(f"Datasets must be among {', '.join(DATASET_CHOICES)}; given: {named}.")
+        raise BadRequest(f"Datasets must be among {', '.join(SERIES)}; given: {named}.")
     if not 0 <= throttle_ms <= MAX_THROTTLE_MS:
         raise BadRequest(f"The throttle must be from 0 to {MAX_THROTTLE_MS} ms.")
     job = IngestionJob.objects.create(

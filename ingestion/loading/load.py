@@ -34,6 +34,7 @@ from ingestion.sources.staging import Source
 from liqheat_project.kernel import clock
 from liqheat_project.kernel.backoff import backoff
 from liqheat_project.kernel.exits import pass_on_hidden_exit
+from liqheat_project.kernel.instants import naive
 from liqheat_project.kernel.leftovers import private_name, remove_leftovers
 
 LONGEST_BACKOFF_SECONDS = 600.0
@@ -150,7 +151,7 @@ def _prepare(
 ) -> Load | None:
     """Fetch and parse one file; None when it turned out to be in the lake already."""
     file = chunk.file
-    known = ledger.get((_naive(file.start_instant), _naive(file.end_instant)))
+    known = ledger.get((naive(file.start_instant), naive(file.end_instant)))
     if known and known.sha256 == source.expected_checksum(file):
         _end_unchanged(held, chunk, known)
         return None
@@ -259,7 +260,7 @@ def _unchanged(chunks: list[Chunk], loads: dict[int, Load]) -> dict[int, LoadedF
     ledger = _ledger(chunks[0])
     found = {}
     for chunk in chunks:
-        known = ledger.get((_naive(chunk.file.start_instant), _naive(chunk.file.end_instant)))
+        known = ledger.get((naive(chunk.file.start_instant), naive(chunk.file.end_instant)))
         if known and known.sha256 == loads[chunk.pk].sha256:
             found[chunk.pk] = known
     return found
@@ -326,7 +327,3 @@ def _is_replaced_in_part(line: LoadedFile, lines: list[LoadedFile]) -> bool:
         and other.loaded_at > line.loaded_at
         for other in lines
     )
-
-
-def _naive(instant: datetime) -> datetime:
-    return instant.replace(tzinfo=None)

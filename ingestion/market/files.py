@@ -5,15 +5,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
 from ingestion.errors import RefusedPath, RefusedRange
+from ingestion.market.datasets import CANDLE_DATASETS, DATASETS, LOADED_INTERVALS, Dataset
 from liqheat_project.kernel import symbol_names
 from liqheat_project.kernel.symbol_names import is_symbol_name
 
-Dataset = Literal["aggTrades", "klines", "markPriceKlines", "metrics"]
 Period = Literal["daily", "monthly"]
 
-DATASETS: tuple[str, ...] = get_args(Dataset)
-CANDLE_DATASETS = ("klines", "markPriceKlines")
-INTERVALS = ("1m", "5m", "15m", "1h")
 PERIODS: tuple[str, ...] = get_args(Period)
 FIRST_DAY = date(2019, 9, 1)
 MAX_FILES = 4_000
@@ -40,7 +37,7 @@ class ArchiveFile:
         _require(self.dataset, DATASETS, "dataset")
         _require(self.period, PERIODS, "period")
         if self.dataset in CANDLE_DATASETS:
-            _require(self.interval, INTERVALS, "interval")
+            _require(self.interval, LOADED_INTERVALS, "interval")
         elif self.interval is not None:
             raise RefusedPath(f"{self.dataset} has no interval, {self.interval!r} was given")
         if not isinstance(self.start, date) or isinstance(self.start, datetime):
@@ -54,6 +51,11 @@ class ArchiveFile:
     def kind(self) -> str:
         """What stands for the dataset in the file's name: the interval, or the dataset itself."""
         return self.interval or self.dataset
+
+    @property
+    def series(self) -> str:
+        """Which of `datasets.SERIES` the file is of."""
+        return f"{self.dataset} {self.interval or ''}".strip()
 
     @property
     def name(self) -> str:

@@ -30,7 +30,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ingestion.errors import BadFormat
-from ingestion.market.files import ArchiveFile, Dataset
+from ingestion.market.datasets import Dataset
+from ingestion.market.files import ArchiveFile
 
 _CANDLE_COLUMNS = (
     "open_time",

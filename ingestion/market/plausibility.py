@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS, MINUTE_MS
+
 MAX_PRICE = 1e12
 """USDT. The dearest contract ever listed stayed below 1e6."""
 
@@ -23,17 +25,17 @@ MAX_CANDLE_SPREAD = 1e6
 MAX_PRICE_FACTOR = 10.0
 """How far from the median of its neighbours a price may lie unless the volume confirms it."""
 
-MAX_AHEAD_MS = 60_000
+MAX_AHEAD_MS = MINUTE_MS
 """How far in the future an instant may lie, for clocks that differ."""
 
 FALL, JUMP = 0.1, 20.0
 """Open interest that falls below this share, or jumps above this multiple, of the figure before."""
 
-PATIENCE_MS = 12 * 3_600_000
+PATIENCE_MS = 12 * HOUR_MS
 """Open interest at a new level for so long is believed: the longest run of false figures that is
 known took 9 h 40 min (2022-03-07, 116 rows)."""
 
-LOOK_BACK_MS = 3 * 86_400_000
+LOOK_BACK_MS = 3 * DAY_MS
 """A level that ends within this time by coming back to the one before was false, however long it
 took: a whole file may be wrong."""
 
@@ -50,7 +52,6 @@ WAITS = (
 )
 
 _Level = np.ndarray  # positions of figures in a row without a fall or a jump between them
-_HOUR_MS = 3_600_000
 _VALUE_AGREES = 5.0
 _BACK = 2.0
 _FEW, _MANY = 12, 600
@@ -132,7 +133,7 @@ def judge_open_interest(times: np.ndarray, contracts: np.ndarray, values: np.nda
             reasons[position] = reason
         if not reason:
             joined = true if believed is None else np.concatenate([believed, true])
-            believed = joined[times[joined] > times[joined[-1]] - _HOUR_MS]
+            believed = joined[times[joined] > times[joined[-1]] - HOUR_MS]
     return reasons
 
 
@@ -204,7 +205,7 @@ def _fault(
     if lasted >= PATIENCE_MS:
         return ""
     # A figure may be false beside a good value; several in an hour are a redenomination.
-    if lasted >= _HOUR_MS and _same_value(values[believed[-1]], values[first]):
+    if lasted >= HOUR_MS and _same_value(values[believed[-1]], values[first]):
         return ""
     return NO_NEIGHBOUR if later.size else WAITS
 

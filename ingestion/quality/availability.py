@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from ingestion import lake
 from ingestion.errors import BadRequest
-from ingestion.loading.jobs import parts_of
+from ingestion.market.datasets import parts_of
 from ingestion.market.files import ArchiveFile, Period, plan_files
 from ingestion.sources.staging import Source
+from liqheat_project.kernel.instants import naive
 
 MAX_FILES = 600
 """Files that one check may ask the source for: the archive answers each with a request."""
@@ -64,7 +65,7 @@ def check(
     period: Period = "daily",
 ) -> list[Series]:
     """Hold the source's files and the lake's ledger against each other, one Series for every
-    symbol and dataset (of DATASET_CHOICES).
+    symbol and dataset (of SERIES).
 
     Raises BadRequest for more than MAX_FILES files, RefusedRange or RefusedPath for days and names
     that cannot be, SourceUnavailable when the source does not answer.
@@ -116,9 +117,7 @@ def _state(file: ArchiveFile, present: set[ArchiveFile], loaded: Ranges) -> File
 
 
 def _is_held(file: ArchiveFile, loaded: Ranges) -> bool:
-    start, end = (
-        instant.replace(tzinfo=None) for instant in (file.start_instant, file.end_instant)
-    )
+    start, end = (naive(instant) for instant in (file.start_instant, file.end_instant))
     # A day counts as loaded when its month's file is, and a month when all of its days are.
     held = loaded.get((file.symbol, file.dataset, file.interval or ""), [])
     for held_start, held_end in held:  # in order of time

@@ -28,9 +28,9 @@ from ingestion.models import (
     SymbolEvent,
 )
 from ingestion.quality import report as quality
+from liqheat_project.kernel.instants import DAY_SECONDS
 
 COLLECTOR = CollectorState.Collector.LAKE_FILES
-DAY_SECONDS = 86_400
 SLACK_SECONDS = 3600
 
 Act = SymbolEvent.Act

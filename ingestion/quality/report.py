@@ -20,9 +20,10 @@ from django.utils import timezone
 
 from ingestion.errors import BadRequest, ChecksumMismatch, NotInSource
 from ingestion.lake import each_day, read
-from ingestion.lake.read import INTERVAL_MS, LoadedFile
+from ingestion.lake.read import LoadedFile
 from ingestion.lake.schema import table_of
-from ingestion.loading.jobs import DATASET_CHOICES, create_job, parts_of
+from ingestion.loading.jobs import create_job
+from ingestion.market.datasets import INTERVALS, OPEN_INTEREST_MS, SERIES, parts_of
 from ingestion.models import (
     ENDED_CHUNK_STATES,
     FAILED_CHUNK_STATES,
@@ -32,9 +33,9 @@ from ingestion.models import (
     IngestionJob,
     Symbol,
 )
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS, instant_of
 
-DAY_MS = 86_400_000
-SLOT_MS = {**INTERVAL_MS, "metrics": 300_000, "aggTrades": 3_600_000}
+SLOT_MS = {**INTERVALS, "metrics": OPEN_INTEREST_MS, "aggTrades": HOUR_MS}
 """Length of a day's slots, by candle interval or dataset."""
 
 _ONE_DAY = timedelta(days=1)
@@ -160,7 +161,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class DatasetQuality:
-    """A dataset (of DATASET_CHOICES) over consecutive days. `gaps` lie between the first and the
+    """A dataset (of SERIES) over consecutive days. `gaps` lie between the first and the
     last slot of these days that holds a row; `files` gave the days their rows."""
 
     dataset: str
@@ -264,7 +265,7 @@ def known_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> tuple[date, da
     days += [day for file in damaged for day in (file.first_day, file.last_day) if day]
     days += [line.range_start.date() for line in ledger]
     days += [(line.range_end - _ONE_DAY).date() for line in ledger]
-    for name in DATASET_CHOICES:
+    for name in SERIES:
         found = covered.get(table_of(*_key(name)).plain_name)
         closing = 1 if name == "metrics" else 0  # open interest at midnight closes the day before
         if found:
@@ -295,7 +296,7 @@ def check(
     damaged = _damaged(symbol)
     found = [
         _check(cursor, symbol, name, ledger, tried, first, last, _days_damaged(damaged, name))
-        for name in DATASET_CHOICES
+        for name in SERIES
     ]
     return [quality for quality in found if quality]
 
@@ -414,7 +415,7 @@ def _iso(instant: datetime) -> str:
 def _gaps(slots: np.ndarray, slot_ms: int) -> list[Gap]:
     after = np.flatnonzero(np.diff(slots) > slot_ms)
     return [
-        Gap(_instant(int(slots[index]) + slot_ms), _instant(int(slots[index + 1])))
+        Gap(instant_of(int(slots[index]) + slot_ms), instant_of(int(slots[index + 1])))
         for index in after
     ]
 
@@ -466,9 +467,5 @@ def _milliseconds(day: date) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp()) * 1000
 
 
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
 def _day_of(milliseconds: int) -> date:
-    return _instant(milliseconds).date()
+    return instant_of(milliseconds).date()

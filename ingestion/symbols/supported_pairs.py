@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from ingestion.lake import read
 from ingestion.models import Symbol
 from ingestion.symbols.states import SymbolState, states_of
+from liqheat_project.kernel.instants import instant_of
 
 QUOTES = ("USDT", "USDC")
 STILL_COMING = timedelta(days=2)
@@ -81,5 +82,5 @@ def _slashed(name: str) -> str:
 def _instants(milliseconds: tuple[int, int] | None) -> tuple[datetime | None, datetime | None]:
     if milliseconds is None:
         return None, None
-    start, end = (datetime.fromtimestamp(instant / 1000, UTC) for instant in milliseconds)
+    start, end = (instant_of(instant) for instant in milliseconds)
     return start, end

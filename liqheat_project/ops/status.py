@@ -18,6 +18,7 @@ from ingestion.models import CollectorState, Symbol
 from ingestion.sources.governor import KEY, status_of
 from liqheat_project.kernel import heartbeats
 from liqheat_project.kernel.disk import FULL_BYTES, existing
+from liqheat_project.kernel.instants import DAY_MS
 from liqheat_project.kernel.redis import redis_with_short_timeout
 
 QUEUES = ("ingest", "live", "validation")
@@ -26,7 +27,6 @@ CONDITIONS = ("failing", "late", "ok", "off")
 NOT_WELL = ("failing", "late")
 LATE_AFTER = timedelta(minutes=5)
 SILENT_AFTER_SECONDS = 60.0
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)

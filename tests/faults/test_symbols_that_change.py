@@ -14,6 +14,7 @@ from django.utils import timezone
 from heatmap.api import markets
 from ingestion.lake import LakeConfig, read
 from ingestion.loading import jobs
+from ingestion.market.datasets import parts_of
 from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import ChunkState, Symbol
 from ingestion.quality.report import check
@@ -65,7 +66,7 @@ def test_a_symbol_without_brackets_of_its_own_is_computed_with_the_defaults(
 ) -> None:
     symbol = Symbol.objects.create(name="NEWUSDT", tick_size="0.01", enabled=True)
     for name in ("klines 5m", "metrics"):
-        put_csv(tmp_path, ArchiveFile("NEWUSDT", *jobs.parts_of(name), FIRST))
+        put_csv(tmp_path, ArchiveFile("NEWUSDT", *parts_of(name), FIRST))
     load_here(
         jobs.create_job(
             symbol, ["klines 5m", "metrics"], FIRST, FIRST, source="folder", folder=str(tmp_path)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.lake import LakeConfig, connection, live, read
-from ingestion.sources.rest import Candle
+from ingestion.market.records import Candle
 from liqheat_project.ops import backup
 from liqheat_project.ops.backup import BackupError, Places, back_up, restore
 from tests.integration.test_upgrade import MIDNIGHT, old  # noqa: F401 - a fixture

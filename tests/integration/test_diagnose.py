@@ -17,6 +17,7 @@ from heatmap.models import BracketTable
 from ingestion.collecting import state
 from ingestion.lake import LakeConfig, writer
 from ingestion.loading import jobs, load
+from ingestion.market.datasets import parts_of
 from ingestion.market.files import ArchiveFile
 from ingestion.models import Chunk, ChunkState, CollectorState, Symbol
 from liqheat_project.ops.diagnosis import Finding, Outcome, system
@@ -48,7 +49,7 @@ def days(symbol: Symbol, tmp_path: Path) -> Callable[..., None]:
         for name in datasets:
             for number in range(count):
                 day = first + timedelta(days=number)
-                put_csv(tmp_path, ArchiveFile("ETHUSDT", *jobs.parts_of(name), day))
+                put_csv(tmp_path, ArchiveFile("ETHUSDT", *parts_of(name), day))
         job = jobs.create_job(symbol, datasets, first, last, source="folder", folder=str(tmp_path))
         load.run_here(job, lambda job: None)
 

@@ -10,7 +10,7 @@ from ingestion.lake.live import add_candles, add_open_interest
 from ingestion.lake.schema import QUARANTINE
 from ingestion.market.files import ArchiveFile
 from ingestion.market.plausibility import COMES_BACK, IS_ZERO, WAITS
-from ingestion.sources.rest import Candle, OpenInterestFigure
+from ingestion.market.records import Candle, OpenInterestFigure
 from tests.support.archive_files import agg_trades_csv, klines_csv, metrics_csv
 from tests.support.lake_days import FIRST, count, day, ledger_rows, put
 

@@ -15,7 +15,8 @@ from ingestion.lake import LakeConfig, configure, read, rows_within, writer
 from ingestion.lake.parse import drop, parse
 from ingestion.lake.schema import LEDGER, MARKET_TABLES
 from ingestion.lake.write import Load, replace_files
-from ingestion.market.files import ArchiveFile, Dataset
+from ingestion.market.datasets import Dataset
+from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import csv_of
 
 FIRST = date(2024, 11, 1)

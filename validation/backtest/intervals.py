@@ -9,7 +9,8 @@ import numpy as np
 
 from heatmap.engine import LONG, SHORT, Candles, Heatmap
 from heatmap.engine.market import FloatArray, IntArray
-from validation.backtest.agreement import HOUR_MS, Intervals
+from liqheat_project.kernel.instants import HOUR_MS
+from validation.backtest.agreement import Intervals
 from validation.backtest.sights import Placed
 from validation.nulls import LEAST_SHIFT, MOST_OTHER_TIMES
 

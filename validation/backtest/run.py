@@ -7,7 +7,6 @@ from enum import StrEnum
 import duckdb
 import numpy as np
 
-from heatmap.api.bodies import iso
 from heatmap.brackets import Brackets, brackets_of
 from heatmap.build import DEFAULT_MODEL, MODELS
 from heatmap.checkpoints import book_before
@@ -32,8 +31,9 @@ from heatmap.history import (
     load_open_interest,
 )
 from ingestion.lake import read
-from ingestion.lake.read import INTERVAL_MS
+from ingestion.market.datasets import INTERVALS
 from ingestion.models import Symbol
+from liqheat_project.kernel.instants import iso
 from validation.backtest.events import Events
 from validation.backtest.figures import DistanceLifts, lifts, lifts_by_distance, rank
 from validation.backtest.sights import (
@@ -222,7 +222,7 @@ def _candles(
 
 def _span(events: Events) -> tuple[int, int]:
     """From when to when candles are needed (ms): the longest one before the first event too."""
-    return int(events.time[0]) - 2 * max(INTERVAL_MS.values()), int(events.time[-1]) + 1
+    return int(events.time[0]) - 2 * max(INTERVALS.values()), int(events.time[-1]) + 1
 
 
 def _no_candles(history: History, events: Events) -> str:

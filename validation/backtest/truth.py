@@ -21,7 +21,8 @@ from heatmap.history import History, engine_candles, history_of, load_open_inter
 from ingestion.lake import read
 from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import Symbol
-from validation.backtest.agreement import DAY_MS, HOUR_MS, BySide, Intervals, agreement
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
+from validation.backtest.agreement import BySide, Intervals, agreement
 from validation.backtest.events import Events
 from validation.backtest.intervals import intervals_of, recorded_in, sweeping_nulls, swept_by
 from validation.backtest.run import NoData

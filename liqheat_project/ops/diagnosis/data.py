@@ -1,6 +1,6 @@
 """What is known of the symbol and loaded for it, and what failed on the way."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -8,7 +8,7 @@ from django.utils import timezone
 from heatmap.brackets import BadBrackets, brackets_of
 from heatmap.history import history_of
 from ingestion.lake import read
-from ingestion.loading.jobs import parts_of
+from ingestion.market.datasets import INTERVALS, parts_of
 from ingestion.models import (
     FAILED_CHUNK_STATES,
     Chunk,
@@ -18,14 +18,15 @@ from ingestion.models import (
     Symbol,
 )
 from ingestion.quality import report as quality
+from liqheat_project.kernel.instants import instant_of
 from liqheat_project.ops.diagnosis.findings import Finding, check, fail, ok, warn
+from liqheat_project.ops.status import LATE_AFTER
 
 STALE_DAYS = 2
 CANDLES_LOOKED_AT = 1_000
 DAYS_LOOKED_AT = 30
 BAD_DAYS_NAMED = 3
 ERRORS_IN_A_ROW = 3
-LATE = timedelta(minutes=10)
 OUT_OF_MEMORY = ("out of memory", "memoryerror", "bad_alloc", "its worker died")
 COLLECTOR_ADVICE = {
     "429": "The request limit was reached; it waits by itself. Does another program ask too?",
@@ -55,7 +56,7 @@ def tick_size(symbol: Symbol) -> Finding:
         if interval is None:
             return ok(f"{symbol.tick_size.normalize():f}; no candles to hold it against")
         end = found[f"klines_{interval}_history"].last_ms + 1
-        start = end - CANDLES_LOOKED_AT * read.INTERVAL_MS[interval]
+        start = end - CANDLES_LOOKED_AT * INTERVALS[interval]
         closes = read.candles(cursor, symbol.name, interval, start, end)["close"]
     steps = closes / float(symbol.tick_size)
     between = int((abs(steps - steps.round()) > 1e-3).sum())
@@ -215,7 +216,7 @@ def collectors(symbol: Symbol) -> Finding:
         advice = _collector_advice(worst)
         often = worst.errors_in_a_row >= ERRORS_IN_A_ROW
         return fail(text, advice) if often else warn(text, advice)
-    late = [state for state in states if state.next_run and state.next_run < now - LATE]
+    late = [state for state in states if state.next_run and state.next_run < now - LATE_AFTER]
     if late:
         return fail(
             f"{late[0]} should have run at {late[0].next_run:%Y-%m-%d %H:%M} UTC",
@@ -245,7 +246,7 @@ def _loaded_since(chunk: Chunk) -> bool:
 def _load_command(
     symbol: Symbol, dataset: str, first: date | None = None, last: date | None = None
 ) -> str:
-    """The command that loads days of a dataset (of DATASET_CHOICES), by default the last month."""
+    """The command that loads days of a dataset (of SERIES), by default the last month."""
     yesterday = timezone.now().date() - timedelta(days=1)
     first, last = first or yesterday - timedelta(days=29), last or yesterday
     name, interval = parts_of(dataset)
@@ -263,4 +264,4 @@ def _since(instant: datetime | None) -> str:
 
 
 def _day(milliseconds: int) -> date:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).date()
+    return instant_of(milliseconds).date()

@@ -13,10 +13,11 @@ from django.core.management import CommandError, call_command
 from ingestion.lake import LakeConfig, read, writer
 from ingestion.lake.live import add_candles, add_open_interest
 from ingestion.loading import jobs, load
+from ingestion.market.datasets import parts_of
 from ingestion.market.files import ArchiveFile
+from ingestion.market.records import Candle, OpenInterestFigure
 from ingestion.models import IngestionJob, Symbol
 from ingestion.quality.report import DatasetQuality, DayState, Gap, check, known_days
-from ingestion.sources.rest import Candle, OpenInterestFigure
 from tests.support.archive_files import agg_trades_csv, klines_csv, metrics_csv, put_csv, put_zip
 from tests.support.archive_server import ArchiveServer
 from tests.support.commands import said
@@ -128,7 +129,7 @@ def test_live_rows_are_live_only_until_the_archives_file_replaces_them(
     load_days(ethereum, 0, 0, dataset)  # not published yet
     assert states(checked("ETHUSDT")[0]) == ["live_only"]
 
-    file = ArchiveFile("ETHUSDT", *jobs.parts_of(dataset), day(0))
+    file = ArchiveFile("ETHUSDT", *parts_of(dataset), day(0))
     put_zip(archive.root, file)
     load_days(ethereum, 0, 0, dataset)
     assert states(checked("ETHUSDT")[0]) == ["verified"]

@@ -14,8 +14,8 @@ from ingestion.collecting.exchange import governor
 from ingestion.errors import SourceUnavailable
 from ingestion.lake.freshness import freshness, size
 from ingestion.lake.liquidations import Heard, add_liquidations
+from ingestion.market.records import Liquidation
 from ingestion.models import CollectorState, Symbol
-from ingestion.sources.stream import Liquidation
 from liqheat_project.kernel import heartbeats
 from tests.support.lake_days import day, put
 from tests.support.services import wait_until

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from heatmap.engine import Candles
+from liqheat_project.kernel.instants import DAY_MS
 from validation.metrics import rank_correlation
 from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters
-from validation.synthetic.prices import DAY
 from validation.synthetic.score import (
     ONE_SIDED,
     SIDES,
@@ -17,7 +17,7 @@ from validation.synthetic.score import (
     true_profiles,
 )
 
-MONDAY = 20_458 * DAY  # 2026-01-05
+MONDAY = 20_458 * DAY_MS  # 2026-01-05
 SMALL = MarketParameters(trades_per_day=4_000, openings_per_day=1_500, warm_up_days=1)
 
 

@@ -8,11 +8,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from liqheat_project.kernel.instants import DAY_MS
 from tests.unit.validation.test_synthetic_market import MONDAY, SMALL
 from validation.synthetic.archive import KLINE_INTERVALS, write_archive
 from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters
-from validation.synthetic.prices import DAY
 
 DAYS = ("2026-01-05", "2026-01-06")
 DAILY = "data/futures/um/daily"
@@ -87,8 +87,8 @@ def test_trades_come_back_as_they_were(market, directory):
     assert maker == [str(flag).lower() for flag in market.trades.is_buyer_maker.tolist()]
     for number, day in enumerate(DAYS):
         times = [int(row["transact_time"]) for row in read_trades(directory, day)]
-        start = MONDAY + number * DAY
-        assert start <= min(times) <= max(times) < start + DAY
+        start = MONDAY + number * DAY_MS
+        assert start <= min(times) <= max(times) < start + DAY_MS
 
 
 def aggregate(trades, width):
@@ -127,8 +127,8 @@ def test_klines_are_exactly_the_aggregates_of_the_trades(directory, interval):
     previous_close = None
     for number, day in enumerate(DAYS):
         rows = read(directory / DAILY / f"klines/ETHUSDT/{interval}/ETHUSDT-{interval}-{day}.zip")
-        start = MONDAY + number * DAY
-        assert [int(row["open_time"]) for row in rows] == [*range(start, start + DAY, width)]
+        start = MONDAY + number * DAY_MS
+        assert [int(row["open_time"]) for row in rows] == [*range(start, start + DAY_MS, width)]
         expected = dict(aggregate(read_trades(directory, day), width))
         for row in rows:
             values = {name: Decimal(value) for name, value in row.items()}
@@ -164,7 +164,7 @@ def test_metrics_have_all_columns_filled(market, directory):
         "count_toptrader_long_short_ratio", "sum_toptrader_long_short_ratio",
         "count_long_short_ratio", "sum_taker_long_short_vol_ratio",
     ]  # fmt: skip
-    instant = MONDAY + DAY + FIVE_MINUTES * 100
+    instant = MONDAY + DAY_MS + FIVE_MINUTES * 100
     row, held = rows[99], market.open_positions(instant)
     traders = {side: np.unique(held.trader[held.side == side]).size for side in (1, -1)}
     assert float(row["count_long_short_ratio"]) == pytest.approx(traders[1] / traders[-1])
@@ -179,7 +179,7 @@ def test_metrics_have_all_columns_filled(market, directory):
 
 
 def test_metrics_are_labelled_by_the_start_from_the_change_on(tmp_path):
-    the_day_before = 20_628 * DAY
+    the_day_before = 20_628 * DAY_MS
     market = simulate_market("ETHUSDT", the_day_before, 2, 7, SMALL)
     write_archive(market, tmp_path)
     old, new = (read_metrics(tmp_path, day) for day in ("2026-06-24", "2026-06-25"))

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
 from validation.synthetic.market import (
     FIVE_MINUTES,
     NEVER,
@@ -11,10 +12,9 @@ from validation.synthetic.market import (
     truth_profile,
 )
 from validation.synthetic.parameters import MarketParameters
-from validation.synthetic.prices import DAY, HOUR
 from validation.synthetic.traders import LONG, SHORT
 
-MONDAY = 20_458 * DAY  # 2026-01-05
+MONDAY = 20_458 * DAY_MS  # 2026-01-05
 SMALL = MarketParameters(trades_per_day=4_000, openings_per_day=600, warm_up_days=1)
 
 
@@ -160,9 +160,9 @@ def test_leverages_follow_the_mix_and_positions_stay_in_the_first_bracket(market
 def test_positions_are_held_for_minutes_to_weeks(market):
     closed = market.positions.where(market.positions.exit_time < NEVER)
     held = closed.exit_time - closed.entry_time
-    assert np.median(held) < 6 * HOUR
-    assert np.quantile(held, 0.05) < HOUR
-    assert (market.end - market.open_positions(market.end).entry_time).max() > DAY
+    assert np.median(held) < 6 * HOUR_MS
+    assert np.quantile(held, 0.05) < HOUR_MS
+    assert (market.end - market.open_positions(market.end).entry_time).max() > DAY_MS
 
 
 def test_stops_spare_most_traders_their_liquidation():
@@ -176,7 +176,7 @@ def test_stops_spare_most_traders_their_liquidation():
 
 
 def test_several_times_the_open_interest_is_traded_a_day(market):
-    days = (market.end - market.start) / DAY
+    days = (market.end - market.start) / DAY_MS
     traded = market.trades.quantity.sum() / market.open_interest.mean() / days
     opened = np.maximum(np.diff(market.open_interest), 0).sum() / market.open_interest.mean() / days
     assert traded > 1.9
@@ -184,7 +184,7 @@ def test_several_times_the_open_interest_is_traded_a_day(market):
 
 
 def test_the_profile_holds_every_open_contract_once_in_the_bin_of_its_price(market):
-    instant = market.end - DAY // 2
+    instant = market.end - DAY_MS // 2
     held = market.open_positions(instant)
     bin_size = market.instrument.start_price / 1_000
     edges, long_usdt, short_usdt = truth_profile(market, instant, bin_size)

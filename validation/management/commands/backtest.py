@@ -7,11 +7,11 @@ import numpy as np
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from heatmap.api.bodies import iso
 from heatmap.build import DEFAULT_MODEL, MODELS
 from heatmap.coinglass import is_coinglass
 from ingestion.lake import read
 from ingestion.models import Symbol
+from liqheat_project.kernel.instants import HOUR_MS, iso
 from validation.backtest.events import (
     MAX_BYTES,
     Events,
@@ -210,5 +210,5 @@ def _entries_text(found: Backtest) -> str:
 
 
 def _hours(times: np.ndarray) -> str:
-    low, middle, high = np.quantile(times, (0.25, 0.5, 0.75)) / 3_600_000
+    low, middle, high = np.quantile(times, (0.25, 0.5, 0.75)) / HOUR_MS
     return f"{middle:.1f} h in the median (half of them {low:.1f} to {high:.1f} h)"

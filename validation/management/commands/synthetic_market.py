@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from liqheat_project.kernel.instants import milliseconds_of
 from validation.synthetic.archive import write_archive
 from validation.synthetic.market import simulate_market
 from validation.synthetic.parameters import INSTRUMENTS, MarketParameters
@@ -45,4 +46,4 @@ def _midnight(text: str) -> int:
         midnight = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is no date like 2026-01-05") from error
-    return int(midnight.timestamp() * 1000)
+    return milliseconds_of(midnight)

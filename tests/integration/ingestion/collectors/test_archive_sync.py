@@ -9,10 +9,11 @@ from ingestion import lake
 from ingestion.collecting import archive_sync
 from ingestion.lake.live import add_open_interest
 from ingestion.loading import jobs, load
+from ingestion.market.datasets import parts_of
 from ingestion.market.files import ArchiveFile
+from ingestion.market.records import OpenInterestFigure
 from ingestion.models import Chunk, ChunkState, CollectorState, IngestionJob, Symbol
 from ingestion.quality.report import check
-from ingestion.sources.rest import OpenInterestFigure
 from liqheat_project.celery import app
 from tests.support.archive_files import put_zip
 from tests.support.lake_days import put
@@ -30,7 +31,7 @@ def one_day(monkeypatch, settings):
 
 
 def file(days_ago=1, name="metrics", symbol="ETHUSDT"):
-    return ArchiveFile(symbol, *jobs.parts_of(name), TODAY - timedelta(days=days_ago))
+    return ArchiveFile(symbol, *parts_of(name), TODAY - timedelta(days=days_ago))
 
 
 def state_of(symbol=""):
