@@ -9,7 +9,7 @@ from django.db import models
 
 from ingestion.models import IngestionJob, Symbol
 from liqheat_project.kernel.runs import AbstractRun
-from validation.gate import Policy
+from validation.gate.decision import Policy
 
 DEFAULTS = Policy()
 

@@ -28,7 +28,7 @@ from ingestion.lake.read import loaded_series
 from ingestion.models import CollectorState, DamagedFile, IngestionJob, Symbol
 from liqheat_project.kernel.runs import RunState
 from liqheat_project.ops import status
-from validation import liquidated
+from validation.backtest import liquidated
 
 LOOPBACK = ("127.0.0.1", "::1")
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")

@@ -25,7 +25,7 @@ from liqheat_project.ops.diagnosis.findings import CHECKS
 from tests.support.archive_files import put_csv
 from tests.support.commands import said
 from tests.support.services import Worker
-from validation import liquidated
+from validation.backtest import liquidated
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ from ingestion.models import Symbol
 from liqheat_project.webkit.answers import CACHE_CONTROL, JSON
 from validation.api import bodies, schema
 from validation.api.parameters import OneSymbolOrAll, RunsQuery
+from validation.gate.summary import summarise
 from validation.models import GatePolicy, ValidationRun
-from validation.summary import summarise
 
 
 @extend_schema_view(get=schema.RUNS)

@@ -10,8 +10,8 @@ import numpy as np
 
 from heatmap.engine.market import FloatArray, IntArray
 from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
-from validation.metrics import ranks
-from validation.nulls import BOOTSTRAPS, INTERVAL, Lift
+from validation.compare.metrics import ranks
+from validation.compare.nulls import BOOTSTRAPS, INTERVAL, Lift
 
 SIDES = ("long", "short", "both")
 FIGURES = ("rank", "rank_given_move", "rank_given_extremes", "direct")

@@ -7,8 +7,8 @@ import numpy as np
 
 from heatmap.engine.market import BoolArray, FloatArray, IntArray
 from liqheat_project.kernel.instants import HOUR_MS
-from validation.metrics import density_percentiles
-from validation.nulls import BOOTSTRAPS, DRAWS, INTERVAL, NULL_MODELS, Lift, OurColumn
+from validation.compare.metrics import density_percentiles
+from validation.compare.nulls import BOOTSTRAPS, DRAWS, INTERVAL, NULL_MODELS, Lift, OurColumn
 
 DISTANCE_EDGES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 """Lower edges of the distances from the price, shares of it, by which events are grouped."""

@@ -45,7 +45,7 @@ from validation.backtest.sights import (
     place,
     sights,
 )
-from validation.nulls import Lift
+from validation.compare.nulls import Lift
 
 MOST_EVENTS = 500
 """Events that are ranked; of more, so many evenly spread ones."""

@@ -25,10 +25,10 @@ from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
 from validation.backtest.agreement import BySide, Intervals, agreement
 from validation.backtest.events import Events
 from validation.backtest.intervals import intervals_of, recorded_in, sweeping_nulls, swept_by
+from validation.backtest.liquidated import FACTOR
 from validation.backtest.run import NoData
 from validation.backtest.sights import place
 from validation.backtest.sums import Sums
-from validation.liquidated import FACTOR
 
 MOST_INTERVALS = 2_000
 """Intervals that are compared, the newest ones; 83 days of hours."""

@@ -8,7 +8,7 @@ import numpy as np
 from heatmap.engine.market import BoolArray, FloatArray, IntArray
 from liqheat_project.kernel.instants import DAY_MS
 from validation.backtest.agreement import BACKGROUND, Intervals
-from validation.nulls import BOOTSTRAPS, INTERVAL
+from validation.compare.nulls import BOOTSTRAPS, INTERVAL
 
 TRAINING_SHARE = 0.6
 LEAST_DAYS = 14

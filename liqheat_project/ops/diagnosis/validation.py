@@ -2,7 +2,7 @@
 
 from ingestion.models import Symbol
 from liqheat_project.ops.diagnosis.findings import Finding, check, fail, ok, warn
-from validation.liquidated import liquidated
+from validation.backtest.liquidated import liquidated
 from validation.models import GatePolicy
 
 OTHER = "BTCUSDT"

@@ -10,8 +10,8 @@ from ingestion.models import Symbol, SymbolEvent
 from ingestion.symbols import rollback
 from ingestion.symbols.states import SymbolState, states_of
 from tests.support.lake_days import FIRST, day, put
-from validation import approval
-from validation.gate import DECIDING
+from validation.gate import approval
+from validation.gate.decision import DECIDING
 from validation.models import ValidationRun
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

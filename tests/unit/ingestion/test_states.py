@@ -6,7 +6,7 @@ import pytest
 from ingestion import audit
 from ingestion.models import IngestionJob, Symbol, SymbolEvent
 from ingestion.symbols.states import SymbolState, state_of, states_of
-from validation.gate import Verdict
+from validation.gate.decision import Verdict
 
 pytestmark = pytest.mark.postgresql
 

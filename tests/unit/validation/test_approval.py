@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from ingestion.models import Symbol, SymbolEvent
-from validation import approval
-from validation.gate import DECIDING
+from validation.gate import approval
+from validation.gate.decision import DECIDING
 from validation.models import GatePolicy, ValidationRun
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

@@ -10,7 +10,8 @@ import pytest
 
 from ingestion.errors import BadRequest, SourceUnavailable
 from ingestion.models import Symbol
-from validation import coinglass_api, runs
+from validation import runs
+from validation.coinglass import fetch as coinglass_api
 from validation.models import ValidationRun
 
 KEY = "a-secret-key"

@@ -1,9 +1,9 @@
 import numpy as np
 
 from liqheat_project.celery import app
-from validation.check import Maps
-from validation.drawing import draw, relative
-from validation.metrics import Grid
+from validation.compare.check_heatmap import Maps
+from validation.compare.drawing import draw, relative
+from validation.compare.metrics import Grid
 
 NAN = float("nan")
 

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from heatmap.engine import default_bin_size
-from validation.gate import Policy, RunFigures, Verdict, decide, shortfalls
-from validation.metrics import Grid
-from validation.nulls import NULL_MODELS, Column, OurColumn, lifts, other_times
+from validation.compare.metrics import Grid
+from validation.compare.nulls import NULL_MODELS, Column, OurColumn, lifts, other_times
+from validation.gate.decision import Policy, RunFigures, Verdict, decide, shortfalls
 from validation.synthetic.archive import aggregate_klines
 from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters

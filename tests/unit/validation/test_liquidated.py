@@ -1,6 +1,6 @@
 import pytest
 
-from validation.liquidated import Liquidated
+from validation.backtest.liquidated import Liquidated
 
 
 @pytest.mark.parametrize(

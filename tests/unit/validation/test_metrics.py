@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from validation.metrics import (
+from validation.compare.metrics import (
     Grid,
     Zones,
     compare,

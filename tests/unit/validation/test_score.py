@@ -3,7 +3,7 @@ import pytest
 
 from heatmap.engine import Candles
 from liqheat_project.kernel.instants import DAY_MS
-from validation.metrics import rank_correlation
+from validation.compare.metrics import rank_correlation
 from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters
 from validation.synthetic.score import (

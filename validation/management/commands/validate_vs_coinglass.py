@@ -10,11 +10,13 @@ from django.utils import timezone
 
 from ingestion.models import Symbol
 from liqheat_project.kernel.runs import RunState
-from validation import approval, coinglass_api, missing_days, references, runs
+from validation import missing_days, references, runs
 from validation.coinglass import Unreadable
-from validation.diagnosis import diagnose
+from validation.coinglass import fetch as coinglass_api
+from validation.compare.diagnosis import diagnose
+from validation.gate import approval
+from validation.gate.summary import summarise
 from validation.models import ValidationRun
-from validation.summary import summarise
 
 MOST_FILES = 500
 

@@ -12,8 +12,9 @@ from unfold.widgets import (
 )
 
 from ingestion.models import Symbol
-from validation import coinglass_api, references
+from validation import references
 from validation.coinglass import Unreadable
+from validation.coinglass import fetch as coinglass_api
 from validation.coinglass.names import parse_range
 
 

@@ -10,8 +10,8 @@ from django.conf import settings
 
 from liqheat_project.kernel.instants import MINUTE_MS, instant_of
 from liqheat_project.kernel.leftovers import private_name
-from validation.check import Maps
-from validation.metrics import FloatArray
+from validation.compare.check_heatmap import Maps
+from validation.compare.metrics import FloatArray
 from validation.models import ValidationRun
 
 if TYPE_CHECKING:

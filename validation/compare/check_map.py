@@ -15,12 +15,19 @@ from heatmap.instant import build_map
 from ingestion.lake import read
 from ingestion.models import Symbol
 from liqheat_project.kernel.instants import HOUR_MS, iso
-from validation.check import FINER, Comparison, Maps
 from validation.coinglass import Reference, Unreadable
 from validation.coinglass.names import range_hours
 from validation.coinglass.zones import EAST, WEST
-from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare, grid_of_cells, resample
-from validation.nulls import Column, lifts
+from validation.compare.check_heatmap import FINER, Comparison, Maps
+from validation.compare.metrics import (
+    DEFAULT_TOLERANCE,
+    FloatArray,
+    Grid,
+    compare,
+    grid_of_cells,
+    resample,
+)
+from validation.compare.nulls import Column, lifts
 
 LIQUIDATION_MAP = "liquidation map"
 OTHER_TIMES = (0.25, 0.5, 0.75)

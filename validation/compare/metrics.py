@@ -1,7 +1,7 @@
 """How alike two liquidation maps are at one instant. Prices in USDT; a profile is USDT by bucket.
 
 Every figure compares a reference with ours on a common grid of price buckets. None of them means
-anything without its chance level: `validation.nulls` gives that.
+anything without its chance level: `validation.compare.nulls` gives that.
 """
 
 import math

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare
+from validation.compare.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare
 
 DRAWS = 200
 BOOTSTRAPS = 1000

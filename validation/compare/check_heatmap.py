@@ -21,12 +21,19 @@ from heatmap.history import History, history_of
 from ingestion.lake import read
 from ingestion.models import Symbol
 from liqheat_project.kernel.instants import iso
-from validation import rules
 from validation.coinglass import Reference, Unreadable
 from validation.coinglass.cells import with_held_prices
-from validation.metrics import DEFAULT_TOLERANCE, FloatArray, Grid, compare, grid_of_cells, resample
-from validation.nulls import Column, Lift, lifts, other_times
-from validation.time_zone import place_in_time
+from validation.compare import rules
+from validation.compare.metrics import (
+    DEFAULT_TOLERANCE,
+    FloatArray,
+    Grid,
+    compare,
+    grid_of_cells,
+    resample,
+)
+from validation.compare.nulls import Column, Lift, lifts, other_times
+from validation.compare.time_zone import place_in_time
 
 COMPARED_COLUMNS = 12
 FINER = 5

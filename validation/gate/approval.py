@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ingestion import audit
 from ingestion.models import RollBack, Symbol, SymbolEvent
-from validation.gate import DECIDING, Decision, RunFigures, decide
+from validation.gate.decision import DECIDING, Decision, RunFigures, decide
 from validation.models import GatePolicy, ValidationRun
 
 
