@@ -135,7 +135,7 @@ class RollBackAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Undo")
     def state(self, made: RollBack) -> SafeString:
-        return render_to_string("admin/ingestion/symbols/rollback/state.html", {"made": made})
+        return render_to_string("admin/ingestion/rollback/state.html", {"made": made})
 
     # The pages
 

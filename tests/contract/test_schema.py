@@ -14,7 +14,7 @@ ENDPOINTS = {
     "/data/quality",
     "/symbols",
     "/validation/runs",
-    "/validation/gate/summary",
+    "/validation/summary",
 }
 OF_ONE_SYMBOL = {path for path in ENDPOINTS if path.startswith(("/liq", "/prices", "/data"))}
 
@@ -43,7 +43,7 @@ def test_every_symbol_has_examples_and_every_error_is_described(schema, path):
     assert {"400", "404", "503"} <= set(operation["responses"])
 
 
-@pytest.mark.parametrize("path", ["/validation/runs", "/validation/gate/summary"])
+@pytest.mark.parametrize("path", ["/validation/runs", "/validation/summary"])
 def test_the_validation_s_answers_have_examples_and_errors(schema, path):
     operation = schema["paths"][path]["get"]
     (symbol,) = [one for one in operation["parameters"] if one["name"] == "symbol"]

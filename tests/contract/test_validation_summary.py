@@ -10,7 +10,7 @@ from validation.models import GatePolicy
 
 
 def summary(api, **parameters):
-    rows = api("/validation/gate/summary", **parameters).json()["symbols"]
+    rows = api("/validation/summary", **parameters).json()["symbols"]
     return {row["symbol"]: row for row in rows}
 
 
@@ -42,7 +42,7 @@ def test_an_approval_says_until_when(api):
 
 def test_the_policy_in_force_stands_with_it(api):
     GatePolicy.objects.create(hit_rate=0.65, runs=5)
-    assert api("/validation/gate/summary").json()["policy"] == {
+    assert api("/validation/summary").json()["policy"] == {
         "hit_rate": 0.65,
         "price_level_overlap": 0.7,
         "runs": 5,
@@ -52,5 +52,5 @@ def test_the_policy_in_force_stands_with_it(api):
 
 def test_one_symbol_can_be_asked_for(api):
     assert list(summary(api, symbol="ETHUSDT")) == ["ETHUSDT"]
-    assert "not known" in reason(api("/validation/gate/summary", symbol="NOPEUSDT"), 404, None)
-    assert reason(api("/validation/gate/summary", limit=1), 400, "limit")
+    assert "not known" in reason(api("/validation/summary", symbol="NOPEUSDT"), 404, None)
+    assert reason(api("/validation/summary", limit=1), 400, "limit")

@@ -4,5 +4,5 @@ from validation.api import views
 
 urlpatterns = [
     path("validation/runs", views.RunsView.as_view(), name="validation-runs"),
-    path("validation/gate/summary", views.SummaryView.as_view(), name="validation-summary"),
+    path("validation/summary", views.SummaryView.as_view(), name="validation-summary"),
 ]

@@ -15,7 +15,7 @@ from tests.support.lake_days import FIRST, count, current_fingerprint, day, put
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/ingestion/symbols/rollback/"
+LIST = "/admin/ingestion/rollback/"
 AUDIT = "/admin/ingestion/symbolevent/"
 ROLL_BACK = "/admin/ingestion/symbol/roll-back/"
 FIRST_DAY = {"symbols": ["ETHUSDT"], "start_date": str(FIRST), "end_date": str(FIRST)}
