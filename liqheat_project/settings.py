@@ -400,7 +400,7 @@ THROTTLES = {
     "api_key": env.number("THROTTLE_API_KEY", 30_000),
 }
 API_CLIENTS = env.named_secrets("API_KEYS", minimum=24)
-DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "heatmap.api.errors.ExceptionHandler"}
+DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "ingestion.api.errors.ExceptionHandler"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "liqheat",
     "DESCRIPTION": "Time-evolving liquidation heatmaps of Binance USD-M futures.",
@@ -411,7 +411,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "RunState": "liqheat_project.kernel.runs.RunState",
-        "ValidationOutcome": "heatmap.api.answer_fields.OUTCOMES",
+        "ValidationOutcome": "ingestion.api.symbols.OUTCOMES",
     },
 }
 

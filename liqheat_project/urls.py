@@ -8,6 +8,7 @@ from liqheat_project.ops.metrics import metrics
 handler404 = "liqheat_project.webkit.not_found.not_found"
 urlpatterns = [
     path("", include("heatmap.urls")),
+    path("", include("ingestion.api.urls")),
     path("", include("heatmap.api.urls")),
     path("", include("validation.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

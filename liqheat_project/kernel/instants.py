@@ -30,3 +30,8 @@ def iso(milliseconds: int) -> str:
     """`2025-01-31T12:00:00Z`, with milliseconds only where there are some."""
     text = instant_of(milliseconds).isoformat(timespec="milliseconds")
     return text.replace(".000", "").replace("+00:00", "Z")
+
+
+def iso_or_none(instant: datetime | None) -> str | None:
+    """The same of a datetime."""
+    return None if instant is None else iso(milliseconds_of(instant))

@@ -233,7 +233,7 @@ def test_contradictions_are_named(api):
 
 
 def test_more_levels_than_fit_into_json_are_refused_only_if_asked_for(api, monkeypatch):
-    monkeypatch.setattr("heatmap.api.bodies.MOST_LEVELS", 20_000)
+    monkeypatch.setattr("heatmap.api.json_formats.MOST_LEVELS", 20_000)
     asked = {"symbol": "ETHUSDT", "time_window": "24h"}
     fitted = api(PATH, **asked).json()
     assert fitted["meta"]["price_bin_size"] in (10, 20, 50)

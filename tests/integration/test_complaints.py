@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from heatmap.api.errors import UNAVAILABLE
+from ingestion.api.errors import UNAVAILABLE
 from ingestion.errors import CatalogueDamaged
 from ingestion.lake import LakeConfig, configure, writer
 from ingestion.models import Symbol

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from heatmap.api.bodies import iso_or_none
+from liqheat_project.kernel.instants import iso_or_none
 from validation.gate.decision import Policy
 from validation.gate.summary import Summary
 from validation.models import ValidationRun
