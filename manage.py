@@ -6,11 +6,11 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-from liqheat_project.launcher.first_run import complete_env_file
-
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liqheat_project.settings")
     if sys.argv[1:2] == ["up"]:  # before the settings, which need the secrets
+        from liqheat_project.launcher.first_run import complete_env_file
+
         complete_env_file(
             Path(os.environ.get("ENV_FILE") or Path(__file__).resolve().parent / ".env")
         )

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection
 from kombu.exceptions import OperationalError
 from tqdm import tqdm
@@ -33,6 +33,7 @@ from ingestion.models import (
     Symbol,
 )
 from liqheat_project.celery import app
+from liqheat_project.kernel.commands import ProjectCommand
 from liqheat_project.kernel.runs import RunState
 
 BROKER_TIMEOUT_SECONDS = 3.0
@@ -78,7 +79,7 @@ def data_folder(text: str) -> Path:
     return folder
 
 
-class LoadCommand(BaseCommand):
+class LoadCommand(ProjectCommand):
     """Loads one dataset of a symbol. Subclasses say which, as in `market.datasets.SERIES`."""
 
     def dataset(self, options: dict[str, Any]) -> str:
@@ -242,7 +243,7 @@ class _Progress:
     file, or many small ones at once.
     """
 
-    def __init__(self, job: IngestionJob, command: BaseCommand) -> None:
+    def __init__(self, job: IngestionJob, command: ProjectCommand) -> None:
         self._job = job
         self._command = command
         self._done = 0

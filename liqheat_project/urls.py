@@ -6,6 +6,7 @@ from liqheat_project.ops.health import health, live, ready
 from liqheat_project.ops.metrics import metrics
 
 handler404 = "liqheat_project.webkit.not_found.not_found"
+admin.autodiscover()
 urlpatterns = [
     path("", include("heatmap.urls")),
     path("", include("ingestion.api.urls")),

@@ -3,14 +3,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+
+from liqheat_project.kernel.commands import ProjectCommand
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 START = date(2025, 1, 1)
 DAYS = 7
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Load a small made-up market, by the same commands as a real one."
 
     def handle(self, *args: Any, **options: Any) -> None:

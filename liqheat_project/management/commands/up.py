@@ -17,11 +17,12 @@ import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connections
 
 from liqheat_project.celery import app
 from liqheat_project.kernel import heartbeats
+from liqheat_project.kernel.commands import ProjectCommand
 from liqheat_project.kernel.private import make_private
 from liqheat_project.kernel.redis import redis_with_short_timeout
 from liqheat_project.launcher import broker
@@ -36,7 +37,7 @@ MANAGE = str(settings.BASE_DIR / "manage.py")
 CELERY = [sys.executable, "-m", "celery", "-A", "liqheat_project"]
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Run everything on this machine until Ctrl-C: broker, web server, workers, beat, "
         "collectors, Flower."
