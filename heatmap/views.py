@@ -16,9 +16,8 @@ from ingestion.symbols.supported_pairs import HEADINGS
 MODEL_LABELS = {COINGLASS_3.name: "like Coinglass"}
 PALETTES = ("viridis", "magma", "cividis")
 THEMES = ("auto", "dark", "light")
-SCRIPTS = sorted(
-    f"heatmap/js/{path.name}" for path in (Path(__file__).parent / "static/heatmap/js").glob("*.js")
-)
+STATIC = Path(__file__).parent / "static"
+SCRIPTS = sorted(str(path.relative_to(STATIC)) for path in STATIC.glob("heatmap/js/*/*.js"))
 """The page's modules, named in its head so that the browser need not discover them one by one."""
 
 

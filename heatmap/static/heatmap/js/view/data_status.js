@@ -1,6 +1,6 @@
 // How new the data are: last candle, last open interest, their age, and a warning when they are old.
 
-import { age, minute, percent } from "./format.js";
+import { age, minute, percent } from "../core/format.js";
 
 const FRESH_MS = 20 * 60_000;
 const LATE_MS = 36 * 3_600_000; // the archive publishes a day in the morning of the next one

@@ -1,8 +1,8 @@
 // The colour scale beside the chart, with the amounts at its ends and a mark at the pointer's.
 
-import { amountOf, shareOf } from "./colour_table.js";
-import { aboutUsd } from "./format.js";
-import { PALETTE_NAMES } from "./state.js";
+import { amountOf, shareOf } from "../core/colour_table.js";
+import { aboutUsd } from "../core/format.js";
+import { PALETTE_NAMES } from "../core/state.js";
 
 export class Legend {
   constructor(root) {

@@ -1,10 +1,10 @@
 // The heatmap tab: chart, legend, slider and tooltip over one grid.
 
-import { colourTable, spreadOf } from "./colour_table.js";
-import { aboutUsd, minute, price, span } from "./format.js";
+import { colourTable, spreadOf } from "../core/colour_table.js";
+import { aboutUsd, minute, price, span } from "../core/format.js";
 import { Legend } from "./legend.js";
-import { priceOf, rowOf, sideCodes, valueOf } from "./packed.js";
-import { cssColour } from "./palettes.js";
+import { priceOf, rowOf, sideCodes, valueOf } from "../core/packed.js";
+import { cssColour } from "../core/palettes.js";
 import { PriceChart } from "./price_chart.js";
 import { RangeSlider } from "./range_slider.js";
 import { Raster } from "./raster.js";

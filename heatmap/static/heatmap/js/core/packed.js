@@ -1,6 +1,6 @@
 // Decodes `format=packed`; heatmap/api/packed.py says what is where.
 
-import { ApiError } from "./api.js";
+import { ApiError } from "../app/api.js";
 
 /** The layout that is read here: LAYOUT_NUMBER of heatmap/api/packed.py. */
 const LAYOUT = 2;

@@ -1,8 +1,8 @@
 // What is behind a cell: the positions that would be liquidated there, by entry.
 
-import { ApiError, getJson } from "./api.js";
-import { minute, percent, price, usd } from "./format.js";
-import { EXPLAIN, explainQuery } from "./queries.js";
+import { ApiError, getJson } from "../app/api.js";
+import { minute, percent, price, usd } from "../core/format.js";
+import { EXPLAIN, explainQuery } from "../core/queries.js";
 
 const MOST = 25;
 

@@ -2,21 +2,21 @@
 
 import { get, getJson } from "./api.js";
 import { bindControls, choices, nextPalette, nextShare, showControls } from "./controls.js";
-import { Covers } from "./covers.js";
-import { DataStatus } from "./data_status.js";
-import { ExplainPanel } from "./explain_panel.js";
+import { Covers } from "../view/covers.js";
+import { DataStatus } from "../view/data_status.js";
+import { ExplainPanel } from "../view/explain_panel.js";
 import { Exporter } from "./exporter.js";
 import { Feed } from "./feed.js";
-import { minute } from "./format.js";
-import { HeatmapView } from "./heatmap_view.js";
+import { minute } from "../core/format.js";
+import { HeatmapView } from "../view/heatmap_view.js";
 import { listenToKeys } from "./keyboard.js";
-import { showHeatmapLevels, showMapLevels } from "./levels.js";
-import { MapView } from "./map_view.js";
-import { decode } from "./packed.js";
-import { DATA_FIELDS, DATE_RANGE, HEATMAP, MAP, heatmapQuery, mapQuery } from "./queries.js";
-import { State } from "./state.js";
-import { showPairs, showStates } from "./symbols.js";
-import { onSystemTheme } from "./theme.js";
+import { showHeatmapLevels, showMapLevels } from "../view/levels.js";
+import { MapView } from "../view/map_view.js";
+import { decode } from "../core/packed.js";
+import { DATA_FIELDS, DATE_RANGE, HEATMAP, MAP, heatmapQuery, mapQuery } from "../core/queries.js";
+import { State } from "../core/state.js";
+import { showPairs, showStates } from "../view/symbols.js";
+import { onSystemTheme } from "../view/theme.js";
 
 const LOOK_FIELDS = ["side", "palette", "scale", "threshold", "candles"];
 const VIEW_FIELDS = ["from", "to", "low", "high"];

@@ -8,7 +8,7 @@ from ingestion.lake import connection, read
 from ingestion.market.files import ArchiveFile
 from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app
-from tests.integration.ingestion.collectors.conftest import START
+from tests.integration.ingestion.collecting.conftest import START
 from tests.support.archive_files import csv_of
 from tests.support.exchange import ANSWER, HANG_UP
 from tests.support.lake_days import put

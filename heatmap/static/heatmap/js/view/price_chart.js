@@ -7,8 +7,8 @@ import {
   LineStyle,
   TickMarkType,
   createChart,
-} from "../../vendor/lightweight-charts/5.2.1/lightweight-charts.standalone.production.mjs";
-import { dayOfMonth, decimalsOf, minute, month } from "./format.js";
+} from "../../../vendor/lightweight-charts/5.2.1/lightweight-charts.standalone.production.mjs";
+import { dayOfMonth, decimalsOf, minute, month } from "../core/format.js";
 import { HeatPrimitive } from "./heat_primitive.js";
 import { candleColours, themeColours } from "./theme.js";
 

@@ -1,8 +1,8 @@
 // The form controls: they show the state and change it.
 
-import { usesAllData } from "./queries.js";
-import { PALETTE_NAMES } from "./state.js";
-import { candleChoice, chooseCandles, nextTheme, theme } from "./theme.js";
+import { usesAllData } from "../core/queries.js";
+import { PALETTE_NAMES } from "../core/state.js";
+import { candleChoice, chooseCandles, nextTheme, theme } from "../view/theme.js";
 
 const byId = (id) => document.getElementById(id);
 const RADIOS = ["palette", "side", "scale"];

@@ -1,6 +1,6 @@
 // A picture of the chart with what one must know to read it written into it.
 
-import { colourAt } from "./palettes.js";
+import { colourAt } from "../core/palettes.js";
 import { themeColours } from "./theme.js";
 
 const PADDING = 16;

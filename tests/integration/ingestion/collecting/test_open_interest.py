@@ -13,7 +13,7 @@ from ingestion.lake import connection, read
 from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app
 from tests.conftest import worker_environment
-from tests.integration.ingestion.collectors.conftest import START
+from tests.integration.ingestion.collecting.conftest import START
 from tests.support.commands import MANAGE, said
 from tests.support.exchange import ANSWER, BROKEN, HANG_UP, RESTRICTED, TOO_MANY_REQUESTS
 from tests.support.lake_days import day, put

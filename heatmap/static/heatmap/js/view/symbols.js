@@ -1,8 +1,8 @@
 // The supported pairs, as the API's list has them: the choice of symbols, the badge of the chosen one,
 // and the table.
 
-import { ApiError, getJson } from "./api.js";
-import { SYMBOLS } from "./queries.js";
+import { ApiError, getJson } from "../app/api.js";
+import { SYMBOLS } from "../core/queries.js";
 
 const CELLS = ["symbol", "status", "validation", "coverage"];
 const STATES = ["approved", "candidate", "ingesting", "registered", "disabled"];

@@ -8,16 +8,16 @@ import pytest
 from numpy.typing import NDArray
 
 from heatmap.engine import default_bin_size
+from liqheat_project.kernel.instants import DAY_MS
 from validation.compare.metrics import Grid
 from validation.compare.nulls import NULL_MODELS, Column, OurColumn, lifts, other_times
 from validation.gate.decision import Policy, RunFigures, Verdict, decide, shortfalls
 from validation.synthetic.archive import aggregate_klines
 from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters
-from validation.synthetic.prices import DAY
 from validation.synthetic.score import Bins, true_profiles
 
-START = 20_458 * DAY
+START = 20_458 * DAY_MS
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 BEATEN = {"price_level_overlap": 0.1, "rank_correlation": 0.2}
 PASSING = RunFigures(NOW, 0.8, 0.75, {"uniform": BEATEN})
@@ -96,7 +96,7 @@ def truth(symbol: str, seed: int) -> tuple[Grid, list[NDArray], list[float]]:
     klines = aggregate_klines(market, FIVE_MINUTES)
     prices = klines.close / market.instrument.ticks_per_usdt
     bins = Bins.around(float(prices[-1]), default_bin_size(float(prices[-1]), 0.01))
-    instants = [START + DAY + eighth * DAY // 8 for eighth in range(9)]
+    instants = [START + DAY_MS + eighth * DAY_MS // 8 for eighth in range(9)]
     sides = [true_profiles(market, instant, bins) for instant in instants]
     known = np.searchsorted(klines.open_time, instants, side="left") - 1
     return (

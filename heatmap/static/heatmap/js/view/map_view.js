@@ -1,7 +1,7 @@
 // The map tab: what would be liquidated at each price now, by leverage, and summed up from the price.
 
-import { percent, price, roundUsd, usd } from "./format.js";
-import { barsOf, colourOf, rowsBetween, ticks, usualRange } from "./map_bars.js";
+import { percent, price, roundUsd, usd } from "../core/format.js";
+import { barsOf, colourOf, rowsBetween, ticks, usualRange } from "../core/map_bars.js";
 import { RangeSlider } from "./range_slider.js";
 import { themeColours } from "./theme.js";
 import { Tooltip } from "./tooltip.js";

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from liqheat_project.kernel.instants import DAY_MS
-from tests.unit.validation.test_synthetic_market import MONDAY, SMALL
+from tests.unit.validation.synthetic.test_market import MONDAY, SMALL
 from validation.synthetic.archive import KLINE_INTERVALS, write_archive
 from validation.synthetic.market import FIVE_MINUTES, simulate_market
 from validation.synthetic.parameters import MarketParameters

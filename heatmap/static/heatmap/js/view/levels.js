@@ -1,7 +1,7 @@
 // The largest levels as numbers: for people who want them, and for screen readers.
 
-import { aboutUsd, minute, percent, price, usd } from "./format.js";
-import { priceOf, valueOf } from "./packed.js";
+import { aboutUsd, minute, percent, price, usd } from "../core/format.js";
+import { priceOf, valueOf } from "../core/packed.js";
 
 const MOST = 12;
 

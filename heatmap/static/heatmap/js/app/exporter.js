@@ -1,9 +1,9 @@
 // The menu's exports: a picture, the numbers as CSV or JSON, a link to exactly this view.
 
-import { amountOf } from "./colour_table.js";
-import { aboutUsd, minute } from "./format.js";
-import { csvOf, jsonOf, mapCsvOf, save, seenPart } from "./downloads.js";
-import { framed, toPng } from "./snapshot.js";
+import { amountOf } from "../core/colour_table.js";
+import { aboutUsd, minute } from "../core/format.js";
+import { csvOf, jsonOf, mapCsvOf, save, seenPart } from "../core/downloads.js";
+import { framed, toPng } from "../view/snapshot.js";
 
 const byId = (id) => document.getElementById(id);
 
