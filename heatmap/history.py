@@ -14,6 +14,7 @@ import numpy as np
 
 from heatmap.engine import Candles, OpenInterest
 from ingestion.lake import read
+from ingestion.lake.ledger import lines_of
 from ingestion.lake.read import CandleDay
 from ingestion.market.datasets import INTERVALS
 from liqheat_project.kernel.instants import DAY_MS, milliseconds_of
@@ -96,7 +97,7 @@ def history_of(
     if known is not None and known.snapshot == snapshot:
         return known
     days = read.candle_days(cursor, symbol)
-    files = read.loaded_files(cursor, symbol)
+    files = lines_of(cursor, symbol)
     # Files do not tell of rows that were collected live.
     marks = [(day.day_ms, _digest(day)) for day in days]
     marks += [(day, _digest(rows)) for day, rows in read.open_interest_days(cursor, symbol)]

@@ -13,7 +13,7 @@ from ingestion.collecting.archive import ask_for, open_archive
 from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds
 from ingestion.errors import BadArchive
 from ingestion.lake.connection import translated_errors
-from ingestion.lake.read import LoadedFile
+from ingestion.lake.ledger import LedgerLine, lines_of
 from ingestion.market.files import ArchiveFile
 from ingestion.models import CollectorState
 from ingestion.sources.archive import ArchiveSource
@@ -54,7 +54,7 @@ def stored_checksums(symbols: Iterable[str], now: datetime) -> dict[ArchiveFile,
     """The sha256 of the files that came from the archive and reach into the last CHECKSUM_DAYS."""
     since = naive(now) - timedelta(days=settings.CHECKSUM_DAYS)
     with translated_errors(), lake.read.snapshot() as cursor:
-        lines = [line for name in symbols for line in lake.read.loaded_files(cursor, name)]
+        lines = [line for name in symbols for line in lines_of(cursor, name)]
     return {
         file: line.sha256
         for line in lines
@@ -87,7 +87,7 @@ def published_checksums(
     return {file: sha256 for file, sha256 in zip(files, answers, strict=True) if sha256}
 
 
-def file_of(line: LoadedFile) -> ArchiveFile | None:
+def file_of(line: LedgerLine) -> ArchiveFile | None:
     """The archive's file of a line of the ledger; None of a part of one, as a roll back leaves."""
     for period in ("daily", "monthly"):
         if period == "monthly" and (line.dataset == "metrics" or line.range_start.day != 1):

@@ -18,6 +18,7 @@ import numpy as np
 
 from ingestion.lake import open_interest
 from ingestion.lake.connection import Lake, translated_errors, write_lock
+from ingestion.lake.ledger import LedgerLine, add_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, QUARANTINE, MarketTable
 from ingestion.market.plausibility import WAITS, candle_fault, instant_fault, quantity_fault
@@ -353,10 +354,9 @@ def _count_in_ledger(
         sums[one] = (before[0] + rows, before[1] + aside)
     at = naive(now)
     lines = [
-        [symbol, *key, day, day + timedelta(days=1), origin, "", False, rows, aside, 0, 0, at]
+        LedgerLine(
+            symbol, *key, day, day + timedelta(days=1), origin, "", False, rows, aside, 0, 0, at
+        )
         for (symbol, day), (rows, aside) in sums.items()
     ]
-    marks = ", ".join(["(" + ", ".join("?" * len(lines[0])) + ")"] * len(lines))
-    cursor.execute(
-        f"INSERT INTO {LEDGER} VALUES {marks}", [cell for line in lines for cell in line]
-    )
+    add_lines(cursor, lines)

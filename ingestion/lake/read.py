@@ -34,31 +34,6 @@ PRICE_STEP = 0.0005
 
 
 @dataclass(frozen=True)
-class LoadedFile:
-    """A line of the ledger: a file of the archive whose rows are in the lake, or the rows of a
-    day that a collector brought."""
-
-    symbol: str
-    dataset: str
-    interval: str
-    range_start: datetime
-    range_end: datetime
-    origin: str
-    sha256: str
-    verified: bool
-    rows: int
-    quarantined: int
-    duplicates: int
-    chunk_id: int
-    loaded_at: datetime
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a collector brought the rows: from no file, and maybe not of the whole day."""
-        return not self.sha256
-
-
-@dataclass(frozen=True)
 class LoadedSeries:
     """What the ledger says of one series of a symbol: its files, and the range they span."""
 
@@ -294,19 +269,6 @@ def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | Non
         if found:
             return interval
     return None
-
-
-def loaded_files(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, dataset: str | None = None
-) -> list[LoadedFile]:
-    """The ledger of a symbol, or of one of its datasets, in order of time."""
-    rows = cursor.execute(
-        f"SELECT * FROM {LEDGER} WHERE symbol = $symbol "
-        "AND ($dataset IS NULL OR dataset = $dataset) "
-        "ORDER BY dataset, candle_interval, range_start",
-        {"symbol": symbol, "dataset": dataset},
-    ).fetchall()
-    return [LoadedFile(*row) for row in rows]
 
 
 def loaded_series(

@@ -14,7 +14,7 @@ from ingestion.errors import FarPrices, FewerRows, LeaseLost, OutcomeUnknown
 from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.held import RowsByDay, compare, held_by_day, rows_by_day
-from ingestion.lake.ledger_lines import split_lines
+from ingestion.lake.ledger import LedgerLine, add_lines, split_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_parquet, set_aside
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE, TRADES, MarketTable
@@ -292,14 +292,12 @@ def _record(
                 f"FROM temp.{load.parsed.bad_rows_table}",
                 [*key, naive(load.parsed.file.start_instant), load.origin],
             )
-    values = [_ledger_row(load, now) for load in loads]
-    marks = ", ".join(["(" + ", ".join("?" * len(values[0])) + ")"] * len(values))
-    cursor.execute(f"INSERT INTO {LEDGER} VALUES {marks}", [cell for row in values for cell in row])
+    add_lines(cursor, [_line(load, now) for load in loads])
 
 
-def _ledger_row(load: Load, now: datetime) -> list[object]:
+def _line(load: Load, now: datetime) -> LedgerLine:
     parsed, file = load.parsed, load.parsed.file
-    return [
+    return LedgerLine(
         file.symbol,
         file.dataset,
         file.interval or "",
@@ -313,4 +311,4 @@ def _ledger_row(load: Load, now: datetime) -> list[object]:
         parsed.duplicates,
         load.chunk_id,
         naive(now),
-    ]
+    )

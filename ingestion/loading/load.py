@@ -21,8 +21,8 @@ from ingestion.errors import (
     NeedsDecision,
     TemporaryError,
 )
+from ingestion.lake.ledger import LedgerLine, lines_of
 from ingestion.lake.parse import drop, parse
-from ingestion.lake.read import LoadedFile, loaded_files
 from ingestion.lake.write import Load, replace_files, require_near_prices, set_false_rows_aside
 from ingestion.loading import jobs, lease
 from ingestion.loading.lease import Lease
@@ -41,7 +41,7 @@ LONGEST_BACKOFF_SECONDS = 600.0
 LONGEST_NAP = 1.0  # a foreground job looks up this often, in case it was cancelled elsewhere
 MEGABYTE = 1_000_000
 
-Ledger = dict[tuple[datetime, datetime], LoadedFile]
+Ledger = dict[tuple[datetime, datetime], LedgerLine]
 
 logger = logging.getLogger(__name__)
 
@@ -255,7 +255,7 @@ def _without_undecided(
     return {pk: load for pk, load in loads.items() if pk not in error.reasons}
 
 
-def _unchanged(chunks: list[Chunk], loads: dict[int, Load]) -> dict[int, LoadedFile]:
+def _unchanged(chunks: list[Chunk], loads: dict[int, Load]) -> dict[int, LedgerLine]:
     """By chunk, the ledger's lines of those files that the lake holds by now."""
     ledger = _ledger(chunks[0])
     found = {}
@@ -266,7 +266,7 @@ def _unchanged(chunks: list[Chunk], loads: dict[int, Load]) -> dict[int, LoadedF
     return found
 
 
-def _end_unchanged(held: Lease, chunk: Chunk, known: LoadedFile) -> None:
+def _end_unchanged(held: Lease, chunk: Chunk, known: LedgerLine) -> None:
     """The lake holds this very file: by an earlier attempt at this chunk, or by another job."""
     own = known.chunk_id == chunk.pk
     held.end(
@@ -309,7 +309,7 @@ def _ledger(chunk: Chunk) -> Ledger:
         # What earlier attempts at this very job committed still counts: a task that is delivered
         # twice must not load twice.
         own = set(job.chunks.values_list("pk", flat=True))
-    lines = loaded_files(lake.writer().cursor(), job.symbol.name, chunk.dataset)
+    lines = lines_of(lake.writer().cursor(), job.symbol.name, chunk.dataset)
     return {
         (line.range_start, line.range_end): line
         for line in lines
@@ -319,7 +319,7 @@ def _ledger(chunk: Chunk) -> Ledger:
     }
 
 
-def _is_replaced_in_part(line: LoadedFile, lines: list[LoadedFile]) -> bool:
+def _is_replaced_in_part(line: LedgerLine, lines: list[LedgerLine]) -> bool:
     """Whether a day of this month was loaded from another file since."""
     return line.range_end - line.range_start > timedelta(days=1) and any(
         line.range_start <= other.range_start

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ingestion import lake
 from ingestion.errors import BadRequest
+from ingestion.lake.ledger import lines_of
 from ingestion.market.datasets import parts_of
 from ingestion.market.files import ArchiveFile, Period, plan_files
 from ingestion.sources.staging import Source
@@ -102,7 +103,7 @@ def _loaded_ranges(symbols: Sequence[str]) -> Ranges:
     ranges: Ranges = {}
     with lake.read.snapshot() as cursor:
         for symbol in symbols:
-            for line in lake.read.loaded_files(cursor, symbol):
+            for line in lines_of(cursor, symbol):
                 if line.is_live:
                     continue  # the file itself is still to be loaded
                 key = (symbol, line.dataset, line.interval)

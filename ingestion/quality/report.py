@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from ingestion.errors import BadRequest, ChecksumMismatch, NotInSource
 from ingestion.lake import each_day, read
-from ingestion.lake.read import LoadedFile
+from ingestion.lake.ledger import LedgerLine, lines_of
 from ingestion.lake.schema import table_of
 from ingestion.loading.jobs import create_job
 from ingestion.market.datasets import INTERVALS, OPEN_INTEREST_MS, SERIES, parts_of
@@ -167,7 +167,7 @@ class DatasetQuality:
     dataset: str
     days: list[Day]
     gaps: list[Gap]
-    files: list[LoadedFile]
+    files: list[LedgerLine]
 
     @property
     def counts(self) -> dict[DayState, int]:
@@ -216,7 +216,7 @@ class DatasetQuality:
 
 
 def state_of(
-    file: LoadedFile | None,
+    file: LedgerLine | None,
     attempts: Attempts,
     rows: int,
     filled: int,
@@ -259,7 +259,7 @@ def known_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> tuple[date, da
     """The first and the last day of which anything was loaded, collected or tried."""
     tried = _chunks(symbol).aggregate(first=Min("start"), last=Max("start"))
     days = [day for day in tried.values() if day]
-    ledger = read.loaded_files(cursor, symbol)
+    ledger = lines_of(cursor, symbol)
     damaged = _damaged(symbol)
     covered = read.coverage(cursor, symbol, without={file.table for file in damaged})
     days += [day for file in damaged for day in (file.first_day, file.last_day) if day]
@@ -292,7 +292,7 @@ def check(
     if last < first:
         return []
     tried = _attempts(symbol, first, last)
-    ledger = read.loaded_files(cursor, symbol)
+    ledger = lines_of(cursor, symbol)
     damaged = _damaged(symbol)
     found = [
         _check(cursor, symbol, name, ledger, tried, first, last, _days_damaged(damaged, name))
@@ -343,7 +343,7 @@ def _check(
     cursor: duckdb.DuckDBPyConnection,
     symbol: str,
     name: str,
-    ledger: Sequence[LoadedFile],
+    ledger: Sequence[LedgerLine],
     tried: Tried,
     first: date,
     last: date,
@@ -420,9 +420,9 @@ def _gaps(slots: np.ndarray, slot_ms: int) -> list[Gap]:
     ]
 
 
-def _files_by_day(lines: Sequence[LoadedFile]) -> dict[date, LoadedFile]:
+def _files_by_day(lines: Sequence[LedgerLine]) -> dict[date, LedgerLine]:
     """The file that gave each day its rows: of several that cover it, the one loaded last."""
-    by_day: dict[date, LoadedFile] = {}
+    by_day: dict[date, LedgerLine] = {}
     for line in sorted(lines, key=lambda line: line.loaded_at):
         for day in _days(line.range_start.date(), (line.range_end - _ONE_DAY).date()):
             by_day[day] = line

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ingestion.lake import LakeConfig, read
+from ingestion.lake.ledger import lines_of
 from ingestion.loading import jobs
 from ingestion.market.files import ArchiveFile
 from ingestion.models import Chunk, ChunkState
@@ -117,7 +118,7 @@ def test_rows_that_cannot_be_are_set_aside_and_counted_the_others_load(
     assert chunk.rows == rows == ledger_rows("ETHUSDT")
     assert count(table=TABLES[case.file.dataset]) == rows
     with read.snapshot() as cursor:
-        (line,) = read.loaded_files(cursor, "ETHUSDT")
+        (line,) = lines_of(cursor, "ETHUSDT")
         aside = read.quarantined_rows(cursor, "ETHUSDT")
         (found,) = check(cursor, "ETHUSDT")
     assert (line.quarantined, line.duplicates) == (case.quarantined, case.duplicates)

@@ -5,6 +5,7 @@ import pytest
 from ingestion import lake
 from ingestion.collecting import candles
 from ingestion.lake import connection, read
+from ingestion.lake.ledger import lines_of
 from ingestion.market.files import ArchiveFile
 from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app
@@ -54,7 +55,7 @@ def span(first, last):
 
 def ledger(symbol="ETHUSDT"):
     with read.snapshot() as cursor:
-        return read.loaded_files(cursor, symbol)
+        return lines_of(cursor, symbol)
 
 
 def state_of(symbol=""):

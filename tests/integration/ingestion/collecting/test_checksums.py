@@ -5,7 +5,7 @@ import pytest
 from ingestion import lake
 from ingestion.collecting import checksums
 from ingestion.collecting.checksums import file_of
-from ingestion.lake.read import LoadedFile
+from ingestion.lake.ledger import LedgerLine
 from ingestion.loading import jobs, load
 from ingestion.market.files import ArchiveFile
 from ingestion.models import CollectorState, IngestionJob, Symbol
@@ -110,7 +110,7 @@ def test_an_archive_that_does_not_answer_is_one_state(loaded, settings):
 def test_a_line_of_the_ledger_is_a_day_a_month_or_a_part(dataset, start, end, period):
     interval = "1m" if dataset == "klines" else ""
     bounds = datetime.fromisoformat(start), datetime.fromisoformat(end)
-    line = LoadedFile(
+    line = LedgerLine(
         "ETHUSDT", dataset, interval, *bounds, "http://x", "0" * 64, True, 1, 0, 0, 1, bounds[0]
     )
     found = file_of(line)

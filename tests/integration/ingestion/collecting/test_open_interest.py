@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from ingestion import lake
 from ingestion.collecting import open_interest
 from ingestion.lake import connection, read
+from ingestion.lake.ledger import lines_of
 from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app
 from tests.conftest import worker_environment
@@ -179,7 +180,7 @@ def test_the_ledger_counts_the_rows_of_each_day(exchange, enable):
         exchange.clock = lambda seconds=seconds: midnight / 1000 + seconds
         open_interest.collect()
     with read.snapshot() as cursor:
-        lines = read.loaded_files(cursor, "ETHUSDT")
+        lines = lines_of(cursor, "ETHUSDT")
     assert [(str(line.range_start), line.rows) for line in lines] == [
         ("2026-11-25 00:00:00", 2),
         ("2026-11-26 00:00:00", 1),
@@ -204,7 +205,7 @@ def test_the_archives_file_replaces_the_live_rows_of_its_day(exchange, enable):
     sources = [source for *_, source in rows()]
     assert sources == ["live", *["archive"] * 288, "live"]
     with read.snapshot() as cursor:
-        lines = {line.range_start: line.is_live for line in read.loaded_files(cursor, "ETHUSDT")}
+        lines = {line.range_start: line.is_live for line in lines_of(cursor, "ETHUSDT")}
     assert list(lines.values()) == [True, False, True]
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ingestion.lake import configure, live, read, remove_symbol, undo_removal, writer
+from ingestion.lake.ledger import lines_of
 from ingestion.lake.live import add_candles
 from ingestion.market.records import Candle
 from liqheat_project.kernel.instants import MINUTE_MS
@@ -33,7 +34,7 @@ def test_two_processes_at_once_write_every_candle_once(lake):
     assert sum(written) == 180
     assert count(table="klines_1m_history") == ledger_rows("ETHUSDT") == 180
     with read.snapshot() as cursor:
-        lines = read.loaded_files(cursor, "ETHUSDT")
+        lines = lines_of(cursor, "ETHUSDT")
     assert [(line.range_start.day, line.rows) for line in lines] == [(25, 60), (26, 120)]
 
 

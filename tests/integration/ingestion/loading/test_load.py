@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from ingestion.lake import LakeConfig, read, rows_within
+from ingestion.lake.ledger import lines_of
 from ingestion.loading import jobs, load
 from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import Chunk, ChunkState, IngestionJob, Symbol
@@ -60,7 +61,7 @@ def test_every_dataset_of_a_folder_is_loaded(
     assert (job.state, job.steps_done, job.steps_total) == (RunState.SUCCEEDED, 9, 9)
     with read.snapshot() as cursor:
         counts = rows_within(cursor, "ETHUSDT")
-        lines = read.loaded_files(cursor, "ETHUSDT")
+        lines = lines_of(cursor, "ETHUSDT")
     assert counts["aggtrades_history"] == 300
     assert counts["klines_15m_history"] == 3 * 96
     assert counts["open_interest_history"] == 3 * 288

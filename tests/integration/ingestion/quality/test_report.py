@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ingestion.lake import LakeConfig, read, writer
+from ingestion.lake.ledger import lines_of
 from ingestion.lake.live import add_candles, add_open_interest
 from ingestion.loading import jobs, load
 from ingestion.market.datasets import parts_of
@@ -134,7 +135,7 @@ def test_live_rows_are_live_only_until_the_archives_file_replaces_them(
     load_days(ethereum, 0, 0, dataset)
     assert states(checked("ETHUSDT")[0]) == ["verified"]
     with read.snapshot() as cursor:
-        (line,) = read.loaded_files(cursor, "ETHUSDT")
+        (line,) = lines_of(cursor, "ETHUSDT")
     assert (line.is_live, line.rows) == (False, found.days[0].slots)
 
     text = metrics_csv(file, 2000.0) if dataset == "metrics" else klines_csv(file, 200.0)

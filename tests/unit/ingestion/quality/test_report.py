@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from ingestion.lake.read import LoadedFile
+from ingestion.lake.ledger import LedgerLine
 from ingestion.quality.report import BAD_STATES, Attempts, DayState, state_of
 
 SLOTS = 288
@@ -15,9 +15,9 @@ UNREACHABLE = Attempts("SourceUnavailable", "did not answer")
 OTHER_VERSION = Attempts(sha256s=frozenset({"old", "new"}))
 
 
-def file(quarantined: int = 0, verified: bool = True) -> LoadedFile:
+def file(quarantined: int = 0, verified: bool = True) -> LedgerLine:
     start, end = datetime(2024, 11, 1), datetime(2024, 11, 2)
-    return LoadedFile(
+    return LedgerLine(
         "ETHUSDT", "metrics", "", start, end, "origin", "new", verified, 288, quarantined, 0, 1, end
     )
 
@@ -45,7 +45,7 @@ def file(quarantined: int = 0, verified: bool = True) -> LoadedFile:
     ],
 )
 def test_what_a_person_must_act_on_first_wins(
-    loaded: LoadedFile | None, attempts: Attempts, filled: int, state: DayState
+    loaded: LedgerLine | None, attempts: Attempts, filled: int, state: DayState
 ) -> None:
     assert state_of(loaded, attempts, filled, filled, SLOTS) == state
 
