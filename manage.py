@@ -22,7 +22,7 @@ if __name__ == "__main__":
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         from ingestion.errors import IngestionError
-        from liqheat_project.launcher.complaints import sentence  # needs the settings
+        from liqheat_project.kernel.complaints import sentence  # needs the settings
 
         said = str(error) if isinstance(error, IngestionError) else sentence(error)
         if said is None or "--traceback" in sys.argv:

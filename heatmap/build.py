@@ -189,7 +189,7 @@ def build_heatmap(
             price_range=price_range,
         )
         return Result(columns, heatmap, shown_candles)
-    figures = load_open_interest(cursor, history.symbol, start, last)
+    figures = load_open_interest(cursor, history, start, last)
     trades = load_trades(cursor, history, request.parameters, book, start, last)
     heatmap = _compute(
         book, parts, figures, trades, brackets, request.parameters, columns, bin_size, price_range

@@ -107,7 +107,7 @@ def _advanced(
     stretches = history.within(start, end)
     if not stretches:
         return book
-    figures = load_open_interest(cursor, history.symbol, start, end)
+    figures = load_open_interest(cursor, history, start, end)
     trades = load_trades(cursor, history, parameters, book, start, end)
     for stretch in stretches:
         candles = engine_candles(load_arrays(cursor, history, stretch), stretch.interval_ms)

@@ -6,6 +6,7 @@ of 5m candles around it.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,9 +15,10 @@ import numpy as np
 
 from heatmap.engine import Candles, OpenInterest
 from ingestion.lake import read
-from ingestion.lake.ledger import lines_of
+from ingestion.lake.ledger import LedgerLine, lines_of
 from ingestion.lake.read import CandleDay
-from ingestion.market.datasets import INTERVALS
+from ingestion.lake.settlement import settled_at
+from ingestion.market.datasets import INTERVALS, OPEN_INTEREST_MS
 from liqheat_project.kernel.instants import DAY_MS, milliseconds_of
 
 AS_GOOD = 0.99
@@ -49,7 +51,8 @@ class History:
     `snapshot` numbers the state of the whole lake, `version` names that of this symbol's rows: it
     changes with any commit that touches them and with no other. `start` is the open of the first
     candle, `end` the end of the newest (ms; 0 without candles). `traded` are the loaded
-    files of trades. `marks` say from which instant on what was loaded.
+    files of trades. `marks` say from which instant on what was loaded. `settled_at` is the instant
+    (ms) from which on the contract's open interest stays 0, None while it lives.
     """
 
     symbol: str
@@ -61,6 +64,7 @@ class History:
     has_mark_price: bool
     traded: tuple[TradedFile, ...]
     marks: tuple[tuple[int, str], ...]
+    settled_at: int | None = None
 
     def version_until(self, instant: int) -> str:
         """Names the state of this symbol's rows up to `instant` (ms) and a little beyond.
@@ -102,6 +106,9 @@ def history_of(
     marks = [(day.day_ms, _digest(day)) for day in days]
     marks += [(day, _digest(rows)) for day, rows in read.open_interest_days(cursor, symbol)]
     marks += [(milliseconds_of(file.range_start), _digest(file)) for file in files]
+    settled = settled_at(cursor, symbol) if _may_be_settled(files) else None
+    if settled is not None:
+        marks.append((settled, "settled"))
     stretches = finest_stretches(days)
     return History(
         symbol=symbol,
@@ -119,6 +126,7 @@ def history_of(
             if file.dataset == "aggTrades" and file.rows
         ),
         marks=tuple(marks),
+        settled_at=settled,
     )
 
 
@@ -168,11 +176,27 @@ def engine_candles(arrays: read.Arrays, interval_ms: int) -> Candles:
 
 
 def load_open_interest(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, start: int, end: int
+    cursor: duckdb.DuckDBPyConnection, history: History, start: int, end: int
 ) -> OpenInterest:
-    """The figures valid from `start` to `end`, both included (ms)."""
-    figures = read.open_interest(cursor, symbol, start, end + 1)
-    return OpenInterest(figures["time"], figures["contracts"])
+    """The figures valid from `start` to `end`, both included (ms). Of a settled contract those from
+    the settlement on are 0: its positions are gone, which is no gap."""
+    figures = read.open_interest(cursor, history.symbol, start, end + 1)
+    times, contracts = figures["time"], figures["contracts"]
+    settled = history.settled_at
+    if settled is not None and settled <= end:
+        first = settled + max(-(-(start - settled) // OPEN_INTEREST_MS), 0) * OPEN_INTEREST_MS
+        zeros = np.arange(first, end + 1, OPEN_INTEREST_MS, dtype=np.int64)
+        lived = times < settled
+        times = np.concatenate([times[lived], zeros])
+        contracts = np.concatenate([contracts[lived], np.zeros(len(zeros))])
+    return OpenInterest(times, contracts)
+
+
+def _may_be_settled(files: Sequence[LedgerLine]) -> bool:
+    """Whether the newest figures of open interest were set aside; else the quarantine need not be
+    asked."""
+    lines = [file for file in files if file.dataset == "metrics"]
+    return bool(lines) and max(lines, key=lambda line: line.range_start).quarantined > 0
 
 
 def _digest(*parts: object) -> str:

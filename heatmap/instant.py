@@ -104,7 +104,7 @@ def _book_at(
         window = load_window(cursor, history, start, instant)
         book = coinglass_book(window.candles, request.parameters, window.usual_volume)
         return book, last_price(parts)
-    figures = load_open_interest(cursor, history.symbol, start, instant)
+    figures = load_open_interest(cursor, history, start, instant)
     trades = load_trades(cursor, history, request.parameters, book, start, instant)
     for stretch, arrays in parts:
         part = engine_candles(arrays, stretch.interval_ms)

@@ -26,6 +26,10 @@ class SourceUnavailable(TemporaryError):
         self.retry_after = retry_after
 
 
+class BadAnswer(SourceUnavailable):
+    """The source answered one request in another form than it should."""
+
+
 class IncompleteDownload(TemporaryError):
     """Fewer bytes came than were announced."""
 

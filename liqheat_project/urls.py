@@ -5,7 +5,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from liqheat_project.ops.health import health, live, ready
 from liqheat_project.ops.metrics import metrics
 
-handler404 = "liqheat_project.webkit.not_found.not_found"
+handler404 = "liqheat_project.error_pages.not_found"
+handler500 = "liqheat_project.error_pages.server_error"
 admin.autodiscover()
 urlpatterns = [
     path("", include("heatmap.urls")),

@@ -26,7 +26,7 @@ from heatmap.build import HeatmapRequest
 from heatmap.engine import Explanation
 from heatmap.history import History
 from heatmap.instant import build_explanation
-from ingestion.api.symbols import Coverage
+from ingestion.api.symbols import SETTLED, Coverage
 from liqheat_project.kernel.instants import iso
 from liqheat_project.webkit.answers import JSON
 from liqheat_project.webkit.schema import described
@@ -69,6 +69,7 @@ class ExplanationMeta(Coverage):
     entries = EntriesOfSides(help_text="how many there are; the 200 largest a side are listed")
     notional = NotionalOfSides(help_text="of all entries in the bucket, listed or not")
     symbol = serializers.CharField()
+    settled_at = serializers.DateTimeField(allow_null=True, help_text=SETTLED)
     model = Model()
     brackets = BracketsUsed()
     price_bin_size = serializers.FloatField(allow_null=True)

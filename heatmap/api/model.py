@@ -15,7 +15,7 @@ from heatmap.engine import COINGLASS_3
 from heatmap.engine.parameters import LARGEST_SMEAR
 from heatmap.history import History
 from heatmap.models import Calibration
-from ingestion.api.symbols import Coverage
+from ingestion.api.symbols import SETTLED, Coverage
 from liqheat_project.kernel.instants import HOUR_MS, iso
 from liqheat_project.webkit.query import SymbolQuery
 
@@ -200,6 +200,7 @@ class Gap(serializers.Serializer):
 
 class ModelMeta(Coverage):
     symbol = serializers.CharField()
+    settled_at = serializers.DateTimeField(allow_null=True, help_text=SETTLED)
     model = Model()
     brackets = BracketsUsed()
     total_long_volume = serializers.FloatField(help_text="USDT of all longs in the last book")
@@ -288,6 +289,7 @@ def model_meta(
             if by_coinglass
             else [{"valid_from": iso(dates[i]), "source": brackets.sources[i]} for i in used],
         },
+        "settled_at": None if history.settled_at is None else iso(history.settled_at),
     }
 
 

@@ -126,24 +126,29 @@ class IngestionJobAdmin(RunAdmin):
 
     @method_decorator(require_POST)
     def retry_failed_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        job = self._job_to_act_on(request, object_id)
-        with transaction.atomic():
-            chunk_ids = jobs.retry_failed(job, request.user)
-            files = counted(len(chunk_ids), "file")
-            self.log_change(request, job, f"Retried {files}.")
-        hand_out(request, chunk_ids)
-        messages.success(request, f"Trying {files} again.")
-        return self._back_to(job)
+        words = ("Retried {}.", "Trying {} again.")
+        return self._start_again(request, object_id, jobs.retry_failed, *words)
 
     @method_decorator(require_POST)
     def accept_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        words = ("Accepted {} as they are.", "Loading {} as they are.")
+        return self._start_again(request, object_id, jobs.accept, *words)
+
+    def _start_again(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        act: Callable[[IngestionJob, Any], list[int]],
+        done: str,
+        said: str,
+    ) -> HttpResponse:
         job = self._job_to_act_on(request, object_id)
         with transaction.atomic():
-            chunk_ids = jobs.accept(job, request.user)
+            chunk_ids = act(job, request.user)
             files = counted(len(chunk_ids), "file")
-            self.log_change(request, job, f"Accepted {files} as they are.")
+            self.log_change(request, job, done.format(files))
         hand_out(request, chunk_ids)
-        messages.success(request, f"Loading {files} as they are.")
+        messages.success(request, said.format(files))
         return self._back_to(job)
 
     @method_decorator(require_POST)

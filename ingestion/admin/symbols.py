@@ -30,6 +30,7 @@ from ingestion.admin.days import Cell, Grid, grid
 from ingestion.admin.enabling import enabling_page
 from ingestion.admin.forms import LoadForm, SourceForm, SymbolForm, usual_values
 from ingestion.admin.roll_backs import roll_back_page
+from ingestion.lake.settlement import settled_at, settlements
 from ingestion.loading import jobs
 from ingestion.loading.load import source_of
 from ingestion.models import IngestionJob, Symbol, SymbolEvent
@@ -51,6 +52,7 @@ class SymbolList(ChangeList):
         self.result_list = symbols
         with lake.read.snapshot() as cursor:
             loaded = lake.read.loaded_series(cursor)
+            settled = settlements(cursor)
         newest = (
             IngestionJob.objects.filter(symbol__in=symbols)
             .order_by()
@@ -59,7 +61,7 @@ class SymbolList(ChangeList):
         )
         last_jobs = IngestionJob.objects.filter(pk__in=newest.values("newest"))
         by_symbol = {job.symbol_id: job for job in last_jobs}
-        states = states_of(symbols, loaded.keys(), timezone.now())
+        states = states_of(symbols, loaded.keys(), settled, timezone.now())
         for symbol in symbols:
             symbol.state = states[symbol.name]
             symbol.loaded = loaded.get(symbol.name, [])
@@ -194,8 +196,10 @@ class SymbolAdmin(CalendarPages):
         if symbol and self.has_view_permission(request, symbol):
             with lake.read.snapshot() as cursor:
                 loaded = lake.read.loaded_series(cursor, symbol.name).get(symbol.name, [])
+                settled = settled_at(cursor, symbol.name)
             context = {
                 "symbol": symbol,
+                "settled_at": settled,
                 "coverage": coverage_of(request, symbol),
                 "quarantined": sum(series.quarantined for series in loaded),
                 "last_events": SymbolEvent.objects.filter(symbol=symbol.name).select_related("by")[

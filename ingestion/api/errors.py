@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from ingestion import requests
 from ingestion.errors import FileDamaged, IngestionError
+from liqheat_project.kernel import complaints
 
 UNAVAILABLE = (
     "The data cannot be read now; ask again in a while. The reason stands in the server's log and "
@@ -39,7 +40,7 @@ class ExceptionHandler(handler.ExceptionHandler):
             if isinstance(exc, FileDamaged):
                 requests.look_for_damage(self._symbol())
                 return Unavailable(DAMAGED)
-            return Unavailable()
+            return Unavailable(complaints.sentence(exc, in_public=True))
         return super().convert_known_exceptions(exc)
 
     def _symbol(self) -> str:

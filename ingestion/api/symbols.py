@@ -34,6 +34,12 @@ class Coverage(serializers.Serializer):
     data_end = serializers.DateTimeField(allow_null=True, help_text="end of the newest candle")
 
 
+SETTLED = (
+    "the instant from which on the contract's open interest is 0: it was settled, and its "
+    "positions are gone; null while it lives"
+)
+
+
 class PairInWords(serializers.Serializer):
     symbol = serializers.CharField(help_text="such as BTC/USDT")
     status = serializers.CharField()
@@ -48,6 +54,11 @@ class SupportedSymbol(serializers.Serializer):
     tick_size = serializers.FloatField()
     validation = Validation(allow_null=True, help_text="null: never compared")
     coverage = Coverage()
+    settled_at = serializers.DateTimeField(allow_null=True, help_text=SETTLED)
+    damaged = serializers.BooleanField(
+        help_text="whether a file with its rows is damaged; GET /data/quality names the days. "
+        "Where its candles cannot be read, coverage has nulls"
+    )
     note = serializers.CharField(allow_blank=True)
     text = PairInWords(help_text="the same in words, as `manage.py supported_pairs` prints it")
 
@@ -125,6 +136,8 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "tick_size": float(symbol.tick_size),
         "validation": validation if pair.outcome else None,
         "coverage": {"data_start": iso_or_none(pair.start), "data_end": iso_or_none(pair.end)},
+        "settled_at": iso_or_none(pair.settled_at),
+        "damaged": pair.is_damaged,
         "note": symbol.note,
         "text": dict(zip(("symbol", "status", "validation", "coverage"), pair.cells, strict=True)),
     }

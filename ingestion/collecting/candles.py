@@ -17,12 +17,16 @@ from ingestion import lake
 from ingestion.collecting import state
 from ingestion.collecting.exchange import open_exchange
 from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
-from ingestion.errors import RefusedBySource, SourceUnavailable
+from ingestion.errors import BadAnswer, RefusedBySource, SourceUnavailable
 from ingestion.lake.connection import translated_errors
-from ingestion.lake.live import add_candles, candles_held
+from ingestion.lake.live import add_candles, candles_held, set_aside_unreadable
 from ingestion.market.records import Candle
 from ingestion.models import CollectorState
-from ingestion.sources.rest import CANDLES_PAGE, FuturesExchange
+from ingestion.sources.rest import (
+    CandlePage,
+    FuturesExchange,
+    UnreadableCandle,
+)
 from liqheat_project.kernel.instants import HOUR_MS, MINUTE_MS, instant_of
 
 COLLECTOR = CollectorState.Collector.CANDLES
@@ -37,10 +41,12 @@ Minutes = np.ndarray
 
 @dataclass
 class Round:
-    """What one round brought: candles that were missing, symbols that the exchange refused, or has
-    nothing new of, with the reasons, and what ended the round early."""
+    """What one round brought: candles that were missing, rows that are none, symbols that the
+    exchange refused, or has nothing new or readable of, with the reasons, and what ended the round
+    early."""
 
     candles: list[Candle] = field(default_factory=list)
+    unreadable: list[UnreadableCandle] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     ended_by: SourceUnavailable | None = None
 
@@ -57,6 +63,7 @@ def collect() -> None:
             taken = take_missing(exchange, missing)
             origin = exchange.base_url
         rows = write(taken.candles, origin)
+        set_aside = write_unreadable(taken.unreadable, origin)
         if taken.ended_by:
             raise taken.ended_by
         mark_refused(COLLECTOR, taken.refused)
@@ -65,6 +72,7 @@ def collect() -> None:
             next_run=in_seconds(settings.CANDLES_SECONDS),
             rows=rows,
             symbols=len(symbols) - len(taken.refused),
+            set_aside=set_aside,
         )
 
 
@@ -90,14 +98,15 @@ def take_missing(exchange: FuturesExchange, missing: dict[str, Minutes]) -> Roun
                 asked = waiting.pop(symbol)
                 try:
                     page = exchange.closed_candles(symbol, int(asked[0]))
-                except RefusedBySource as error:
+                except (RefusedBySource, BadAnswer) as error:
                     taken.refused[symbol] = str(error)
                     continue
                 taken.candles += _wanted(page, asked)
-                if len(page) < CANDLES_PAGE - 1:  # the last there is
+                taken.unreadable += page.unreadable
+                if page.is_last:
                     if reason := _silence(symbol, page, asked):
                         taken.refused[symbol] = reason
-                elif (rest := asked[asked > page[-1].open_time]).size:
+                elif (rest := asked[asked > page.candles[-1].open_time]).size:
                     waiting[symbol] = rest
     except SourceUnavailable as error:
         taken.ended_by = error
@@ -111,21 +120,28 @@ def write(candles: Sequence[Candle], origin: str) -> int:
     return add_candles(lake.writer(), candles, origin, enabled_symbols, timezone.now())
 
 
+def write_unreadable(rows: Sequence[UnreadableCandle], origin: str) -> int:
+    """Put rows that are no candles into the quarantine; the number of those that were new."""
+    if not rows:
+        return 0
+    return set_aside_unreadable(lake.writer(), rows, origin, enabled_symbols, timezone.now())
+
+
 def _missing(held: Minutes, since: int, now_ms: int) -> Minutes:
     # The newest candle is dated by the exchange, whose clock may be ahead of ours.
     newest = max(now_ms, int(held[-1]) + MINUTE_MS) if held.size else now_ms
     return np.setdiff1d(np.arange(since, newest + 1, MINUTE_MS), held, assume_unique=True)
 
 
-def _wanted(page: Sequence[Candle], missing: Minutes) -> list[Candle]:
+def _wanted(page: CandlePage, missing: Minutes) -> list[Candle]:
     minutes: Collection[int] = set(missing.tolist())
     newest = int(missing[-1])
-    return [one for one in page if one.open_time in minutes or one.open_time > newest]
+    return [one for one in page.candles if one.open_time in minutes or one.open_time > newest]
 
 
-def _silence(symbol: str, page: Sequence[Candle], asked: Minutes) -> str:
+def _silence(symbol: str, page: CandlePage, asked: Minutes) -> str:
     """What is to be said where the newest candle is older than it should be, else nothing."""
-    newest = page[-1].open_time if page else int(asked[0]) - MINUTE_MS
+    newest = page.candles[-1].open_time if page.candles else int(asked[0]) - MINUTE_MS
     if int(asked[-1]) - newest <= SILENT_MS:
         return ""
     after = instant_of(newest)

@@ -99,6 +99,6 @@ def file_of(line: LedgerLine) -> ArchiveFile | None:
             line.range_start.date(),
             period,
         )
-        if naive(file.end_instant) == line.range_end:
+        if naive(file.end_instant) == line.range_end and file.name in line.origin:
             return file
     return None

@@ -12,7 +12,7 @@ from ingestion import lake
 from ingestion.collecting import state
 from ingestion.collecting.exchange import open_exchange
 from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_seconds, mark_refused
-from ingestion.errors import RefusedBySource, SourceUnavailable, TemporaryError
+from ingestion.errors import BadAnswer, RefusedBySource, SourceUnavailable, TemporaryError
 from ingestion.lake.live import Wanted, add_open_interest
 from ingestion.market.records import OpenInterestFigure
 from ingestion.models import CollectorState
@@ -25,7 +25,8 @@ COLLECTOR = CollectorState.Collector.OPEN_INTEREST
 @dataclass
 class Snapshots:
     """What one round brought: figures with their values in USDT (None where no mark price
-    came), symbols that the exchange refused with its reasons, and what ended the round early."""
+    came), symbols that the exchange refused, or answered of in another form, with the reasons, and
+    what ended the round early."""
 
     figures: list[OpenInterestFigure] = field(default_factory=list)
     values: list[float | None] = field(default_factory=list)
@@ -79,7 +80,7 @@ def take_snapshots(exchange: FuturesExchange, symbols: Sequence[str]) -> Snapsho
                 price = prices.get(symbol) if together else exchange.mark_price(symbol)
                 if price is not None:
                     taken.values[-1] = taken.figures[-1].contracts * price
-            except RefusedBySource as error:
+            except (RefusedBySource, BadAnswer) as error:
                 taken.refused[symbol] = str(error)
     except SourceUnavailable as error:
         taken.ended_by = error

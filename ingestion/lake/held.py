@@ -66,23 +66,21 @@ def compare(
 ) -> Compared:
     """Hold what a file brings against what the lake holds of its range.
 
-    A file that is loaded already is compared with nothing, and neither are days that were collected
-    live only: the archive knows best what there was on them.
+    Days that came from this very file are compared with nothing, and neither are those that were
+    collected live only: the archive knows best what there was on them.
     """
     first, until = file.start_instant.date(), file.end_instant.date()
     held = {day: rows for day, rows in held_days.items() if first <= day < until}
     if not held:
         return Compared()
     lines = _lines(cursor, file)
-    if any(line_sha256 == sha256 for _, _, line_sha256 in lines):
-        return Compared()
     kept: list[date] = []
     lacking: list[date] = []
     for day, rows in sorted(held.items()):
         brought = fresh.get(day, 0)
         if not brought and file.period == "monthly":
             kept.append(day)
-        elif brought < rows and _is_of_a_file(day, lines):
+        elif brought < rows and _origin(day, lines) not in ("", sha256):
             lacking.append(day)
     if not lacking:
         return Compared(tuple(kept))
@@ -101,7 +99,7 @@ def _lines(
 ) -> Sequence[tuple[datetime, datetime, str]]:
     return cursor.execute(
         f"SELECT range_start, range_end, sha256 FROM {LEDGER} WHERE symbol = ? AND dataset = ? "
-        "AND candle_interval = ? AND range_start < ? AND range_end > ?",
+        "AND candle_interval = ? AND range_start < ? AND range_end > ? ORDER BY loaded_at",
         [
             file.symbol,
             file.dataset,
@@ -112,8 +110,10 @@ def _lines(
     ).fetchall()
 
 
-def _is_of_a_file(day: date, lines: Sequence[tuple[datetime, datetime, str]]) -> bool:
-    return any(sha256 and start.date() <= day < until.date() for start, until, sha256 in lines)
+def _origin(day: date, lines: Sequence[tuple[datetime, datetime, str]]) -> str:
+    """The sha256 of the file that a day was loaded from last; blank for one collected live."""
+    of_day = [sha256 for start, until, sha256 in lines if start.date() <= day < until.date()]
+    return next((sha256 for sha256 in reversed(of_day) if sha256), "")
 
 
 def _shifted(table: MarketTable) -> str:

@@ -101,6 +101,22 @@ def split_lines(
     return int(count[0])
 
 
+def drop_replaced_lines(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, days: Days, series: tuple[str, str]
+) -> None:
+    """Of several lines that say where the rows of exactly these days are from, leave the newest."""
+    exactly = (
+        "symbol = $symbol AND dataset = $dataset AND candle_interval = $interval "
+        "AND range_start = $start AND range_end = $until"
+    )
+    dataset, interval = series
+    cursor.execute(
+        f"DELETE FROM {LEDGER} WHERE {exactly} "
+        f"AND loaded_at < (SELECT max(loaded_at) FROM {LEDGER} WHERE {exactly})",
+        {"symbol": symbol, "dataset": dataset, "interval": interval, **days.parameters},
+    )
+
+
 def join_lines(cursor: duckdb.DuckDBPyConnection, symbol: str) -> None:
     """Make one line again of the parts of a file that touch each other.
 

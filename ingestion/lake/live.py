@@ -22,8 +22,15 @@ from ingestion.lake.ledger import LedgerLine, add_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, QUARANTINE, MarketTable
 from ingestion.market.plausibility import WAITS, candle_fault, instant_fault, quantity_fault
-from ingestion.market.records import Candle, OpenInterestFigure
-from liqheat_project.kernel.instants import DAY_MS, HOUR_MS, MINUTE_MS, milliseconds_of, naive
+from ingestion.market.records import Candle, OpenInterestFigure, UnreadableCandle
+from liqheat_project.kernel.instants import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    instant_of,
+    milliseconds_of,
+    naive,
+)
 
 Wanted = Callable[[], Collection[str]]
 """Asked under the lock: the symbols whose rows may still be written."""
@@ -120,6 +127,28 @@ def _add_candles(
     """
     key = ("klines", "1m")
     return _add(lake, CANDLES["1m"], key, query, columns, origin, wanted, now, _judge_candles)
+
+
+def set_aside_unreadable(
+    lake: Lake, rows: Sequence[UnreadableCandle], origin: str, wanted: Wanted, now: datetime
+) -> int:
+    """Put rows of an answer that are no candles into the quarantine, each once; the number of those
+    that were new. Raises LakeBusy, OutOfSpace or TemporaryError."""
+    key, table = ("klines", "1m"), CANDLES["1m"]
+    with translated_errors(), write_lock(lake.config), lake.transaction() as cursor:
+        symbols = set(wanted())
+        faults = [
+            Fault(
+                row.symbol, naive(instant_of(row.near)), f"it can't be read: {row.reason}", row.raw
+            )
+            for row in dict.fromkeys(rows)
+            if row.symbol in symbols
+        ]
+        new = _unknown_faults(cursor, key, faults, table)
+        if new:
+            _count_in_ledger(cursor, key, _counted(new), origin, now)
+            _set_aside(cursor, key, new, origin)
+    return len(new)
 
 
 def candles_held(
@@ -284,24 +313,41 @@ def _write(
         f"SELECT symbol, date_trunc('day', {table.time}{shift})::TIMESTAMP AS day, count(*) "
         f"FROM {_FRESH} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    counts = {(symbol, day): [count, 0] for symbol, day, count in days}
     faults = _unknown_faults(cursor, key, verdict.faults, table)
-    for fault, day in faults:
-        counts.setdefault((fault.symbol, day), [0, 0])[1] += 1
+    counts = _counted(faults)
+    for symbol, day, count in days:
+        counts.setdefault((symbol, day), [0, 0])[0] = count
     if not counts and not any(one.true or one.false for one in verdict.corrections):
         return 0
     cursor.execute(f"INSERT INTO {table.name} FROM {_FRESH}")
     if counts:
         _count_in_ledger(cursor, key, counts, origin, now)
+    _set_aside(cursor, key, faults, origin)
+    for corrections in verdict.corrections:
+        open_interest.correct(cursor, corrections)
+    released = sum(one.new_rows for one in verdict.corrections)
+    return released + sum(count for _, _, count in days)
+
+
+def _counted(faults: Sequence[tuple[Fault, datetime]]) -> dict[tuple[str, datetime], list[int]]:
+    """By symbol and day, no row and the rows set aside."""
+    counts: dict[tuple[str, datetime], list[int]] = {}
+    for fault, day in faults:
+        counts.setdefault((fault.symbol, day), [0, 0])[1] += 1
+    return counts
+
+
+def _set_aside(
+    cursor: duckdb.DuckDBPyConnection,
+    key: tuple[str, str],
+    faults: Sequence[tuple[Fault, datetime]],
+    origin: str,
+) -> None:
     for fault, day in faults:
         cursor.execute(
             f"INSERT INTO {QUARANTINE} VALUES (?, ?, ?, ?, ?, NULL, ?, ?)",
             [fault.symbol, *key, day, origin, fault.reason, fault.raw],
         )
-    for corrections in verdict.corrections:
-        open_interest.correct(cursor, corrections)
-    released = sum(one.new_rows for one in verdict.corrections)
-    return released + sum(count for _, _, count in days)
 
 
 def _unknown_faults(

@@ -3,7 +3,7 @@
 Instants go in and come out as int64 milliseconds since the epoch, UTC; ranges are half-open.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,7 +24,6 @@ from ingestion.lake.schema import (
     table_of,
 )
 from ingestion.market.datasets import INTERVALS, LOADED_INTERVALS
-from ingestion.market.plausibility import STAYS_ZERO
 
 Arrays = dict[str, np.ndarray]
 
@@ -210,16 +209,23 @@ def candle_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[CandleDa
     return [CandleDay(*row) for row in rows]
 
 
-def candle_ranges(cursor: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int]]:
-    """By symbol, the open of the first and the end of the newest candle of any interval (ms)."""
+def candle_ranges(
+    cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """By symbol, the open of the first and the end of the newest candle of any interval (ms). No
+    file of another symbol is opened."""
+    if not symbols:
+        return {}
+    # As single parameters the names choose the files; as a list they would filter rows.
+    names = ", ".join(f"${number}" for number in range(1, len(symbols) + 1))
     selects = " UNION ALL ".join(
         f"SELECT symbol, epoch_ms(min(open_time)) AS first, "
         f"epoch_ms(max(open_time)) + {INTERVALS[interval]} AS last "
-        f"FROM {table.name} GROUP BY symbol"
+        f"FROM {table.name} WHERE symbol IN ({names}) GROUP BY symbol"
         for interval, table in CANDLES.items()
     )
     rows = cursor.execute(
-        f"SELECT symbol, min(first), max(last) FROM ({selects}) GROUP BY symbol"
+        f"SELECT symbol, min(first), max(last) FROM ({selects}) GROUP BY symbol", list(symbols)
     ).fetchall()
     return {symbol: (first, last) for symbol, first, last in rows}
 
@@ -242,21 +248,6 @@ def open_interest_of_zero(cursor: duckdb.DuckDBPyConnection, symbol: str) -> Cov
         [symbol],
     ).fetchone()
     return Coverage(*row) if row and row[1] else None
-
-
-def settled_on(cursor: duckdb.DuckDBPyConnection, symbol: str) -> date | None:
-    """The UTC day from which on a symbol's open interest stays 0 up to its newest figure, or None:
-    its contract was settled."""
-    row = cursor.execute(
-        f"""
-        SELECT min(range_start)::DATE FROM {QUARANTINE}
-        WHERE symbol = $symbol AND dataset = 'metrics' AND reason = $reason
-          AND range_start >= (SELECT date_trunc('day', max(timestamp) - INTERVAL 1 MICROSECOND)
-                              FROM {OPEN_INTEREST.name} WHERE symbol = $symbol)
-        """,
-        {"symbol": symbol, "reason": STAYS_ZERO},
-    ).fetchone()
-    return row[0] if row else None
 
 
 def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | None:

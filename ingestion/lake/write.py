@@ -14,7 +14,7 @@ from ingestion.errors import FarPrices, FewerRows, LeaseLost, OutcomeUnknown
 from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.held import RowsByDay, compare, held_by_day, rows_by_day
-from ingestion.lake.ledger import LedgerLine, add_lines, split_lines
+from ingestion.lake.ledger import LedgerLine, add_lines, drop_replaced_lines, split_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_parquet, set_aside
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE, TRADES, MarketTable
@@ -56,8 +56,8 @@ def replace_files(
     staged = _staging_path(lake, loads[0])
     try:
         with translated_errors():
-            loads, corrections = set_false_rows_aside(cursor, loads)
-            require_near_prices(cursor, loads)
+            loads, corrections = _set_false_rows_aside(cursor, loads)
+            _require_near_prices(cursor, loads)
             fresh = rows_by_day(cursor, table, [load.parsed.rows_path for load in loads])
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
@@ -74,7 +74,7 @@ def replace_files(
                             [str(staged)],
                         )
                         checksums.record(cursor, [checksum])
-                    _record(cursor, loads, now, kept_days)
+                    _record(cursor, loads, now, kept_days, fresh)
                     if corrections:
                         open_interest.correct(cursor, corrections)
     except OutcomeUnknown:
@@ -87,7 +87,20 @@ def replace_files(
     return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
 
 
-def set_false_rows_aside(
+def check_files(lake: Lake, loads: Sequence[Load]) -> list[Load]:
+    """The loads as `replace_files` would write them now; nothing is written. Raises NeedsDecision
+    where it would, FileDamaged, LakeBusy or TemporaryError."""
+    cursor = lake.cursor()
+    with translated_errors():
+        loads, _ = _set_false_rows_aside(cursor, loads)
+        _require_near_prices(cursor, loads)
+        paths = [load.parsed.rows_path for load in loads]
+        fresh = rows_by_day(cursor, loads[0].parsed.table, paths)
+        kept_days = _require_all_rows(cursor, loads, fresh)
+    return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
+
+
+def _set_false_rows_aside(
     cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]
 ) -> tuple[list[Load], Corrections | None]:
     """The loads without rows that their neighbours, in the lake or in each other, show to be false,
@@ -109,7 +122,7 @@ def set_false_rows_aside(
     return left, corrections
 
 
-def require_near_prices(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
+def _require_near_prices(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
     """Raises FarPrices for files whose prices contradict the days beside them, in the lake or in
     each other."""
     found = price_level.contradictions(cursor, [load.parsed for load in loads])
@@ -262,12 +275,14 @@ def _record(
     loads: Sequence[Load],
     now: datetime,
     kept_days: Sequence[tuple[date, ...]],
+    fresh: Sequence[RowsByDay],
 ) -> None:
     """Ledger and quarantine: what these files say replaces what lay within their ranges."""
     files = [load.parsed.file for load in loads]
     key = [files[0].symbol, files[0].dataset, files[0].interval or ""]
     for day in {day for days in kept_days for day in days}:
         split_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
+        drop_replaced_lines(cursor, key[0], Days(day, day), (key[1], key[2]))
     ranges = [(file.start_instant, file.end_instant) for file in files]
     for start, until in _joined(ranges, kept_days):
         cursor.execute(
@@ -292,23 +307,40 @@ def _record(
                 f"FROM temp.{load.parsed.bad_rows_table}",
                 [*key, naive(load.parsed.file.start_instant), load.origin],
             )
-    add_lines(cursor, [_line(load, now) for load in loads])
+    lines = [
+        line
+        for load, days, rows in zip(loads, kept_days, fresh, strict=True)
+        for line in _lines(load, now, days, rows)
+    ]
+    add_lines(cursor, lines)
 
 
-def _line(load: Load, now: datetime) -> LedgerLine:
+def _lines(
+    load: Load, now: datetime, kept_days: Sequence[date], fresh: RowsByDay
+) -> list[LedgerLine]:
+    """The lines of a file: one, or its parts around the days that it left as they are."""
     parsed, file = load.parsed, load.parsed.file
-    return LedgerLine(
-        file.symbol,
-        file.dataset,
-        file.interval or "",
-        naive(file.start_instant),
-        naive(file.end_instant),
-        load.origin,
-        load.sha256,
-        load.verified,
-        parsed.rows,
-        parsed.quarantined,
-        parsed.duplicates,
-        load.chunk_id,
-        naive(now),
-    )
+    bounds = (naive(file.start_instant), naive(file.end_instant))
+    parts = _ranges_without(*bounds, kept_days) if kept_days else [bounds]
+    lines: list[LedgerLine] = []
+    for start, until in parts:
+        rows = parsed.rows
+        if kept_days:
+            rows = sum(count for day, count in fresh.items() if start.date() <= day < until.date())
+        lines.append(
+            LedgerLine(
+                file.symbol,
+                file.dataset,
+                file.interval or "",
+                start,
+                until,
+                load.origin,
+                load.sha256,
+                load.verified,
+                rows,
+                *((0, 0) if lines else (parsed.quarantined, parsed.duplicates)),
+                load.chunk_id,
+                naive(now),
+            )
+        )
+    return lines

@@ -137,13 +137,17 @@ def accept(job: IngestionJob, by: Any = None) -> list[int]:
     of the chunks, which are pending again, to be sent."""
     _locked(job)
     undecided = job.chunks.filter(state=ChunkState.UNDECIDED)
-    names = [chunk.file.name for chunk in undecided]
-    undecided.filter(error_class=FewerRows.__name__).update(accept_fewer=True)
-    undecided.exclude(error_class=FewerRows.__name__).update(accept_bad=True)
-    if names:
-        text = f"Job {job.pk}: {', '.join(names[:10])}" + (" and more" if names[10:] else "")
-        counts = {"files": len(names)}
-        audit.record(SymbolEvent.Act.FILES_ACCEPTED, job.symbol.name, text, by, counts)
+    by_kind = {
+        "fewer rows": undecided.filter(error_class=FewerRows.__name__),
+        "bad rows": undecided.exclude(error_class=FewerRows.__name__),
+    }
+    for kind, chunks in by_kind.items():
+        if names := [chunk.file.name for chunk in chunks]:
+            named = ", ".join(names[:10]) + (" and more" if names[10:] else "")
+            text, counts = f"job {job.pk}, {kind}: {named}", {"files": len(names)}
+            audit.record(Act.FILES_ACCEPTED, job.symbol.name, text, by, counts)
+    by_kind["fewer rows"].update(accept_fewer=True)
+    by_kind["bad rows"].update(accept_bad=True)
     return _start_again(job, undecided)
 
 

@@ -23,7 +23,11 @@ from ingestion.errors import (
 )
 from ingestion.lake.ledger import LedgerLine, lines_of
 from ingestion.lake.parse import drop, parse
-from ingestion.lake.write import Load, replace_files, require_near_prices, set_false_rows_aside
+from ingestion.lake.write import (
+    Load,
+    check_files,
+    replace_files,
+)
 from ingestion.loading import jobs, lease
 from ingestion.loading.lease import Lease
 from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob
@@ -191,8 +195,7 @@ def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
     dry_run = chunks[0].job.dry_run
     try:
         if dry_run:
-            written, _ = set_false_rows_aside(lake.writer().cursor(), list(loads.values()))
-            require_near_prices(lake.writer().cursor(), written)
+            written = check_files(lake.writer(), list(loads.values()))
         else:
             damage.clear_the_way(chunks)
             written = replace_files(

@@ -35,6 +35,17 @@ class Candle:
 
 
 @dataclass(frozen=True)
+class UnreadableCandle:
+    """A row of an answer that is no candle, and why not. `near` is its own opening time (ms UTC)
+    where it has one, else that of the row before it."""
+
+    symbol: str
+    near: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
 class Contract:
     """A contract that the exchange lists; `status` is TRADING, SETTLING …, or UNREADABLE."""
 

@@ -11,15 +11,21 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 from typing import Any, NoReturn
 
 import httpx
 import orjson
 
-from ingestion.errors import RefusedBySource, SourceUnavailable
-from ingestion.market.records import UNREADABLE, Candle, Contract, OpenInterestFigure
+from ingestion.errors import BadAnswer, RefusedBySource, SourceUnavailable
+from ingestion.market.records import (
+    UNREADABLE,
+    Candle,
+    Contract,
+    OpenInterestFigure,
+    UnreadableCandle,
+)
 from ingestion.sources.governor import MINUTE, Governor
 from ingestion.sources.http import HttpSource
 from liqheat_project.kernel.instants import MINUTE_MS
@@ -41,6 +47,23 @@ _FIRST_INSTANT = 1_567_296_000_000  # 2019-09-01, when USD-M futures began
 _LAST_INSTANT = 4_102_444_800_000  # 2100-01-01: a larger number is in another unit
 _SHORTEST_BAN = 120.0
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
+_LONGEST_TEXT = 300
+_ERRORS_OF_FORM = (
+    LookupError, TypeError, ValueError, OverflowError, InvalidOperation, RecursionError
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CandlePage:
+    """The closed candles of an answer in order of time, and its rows that are none."""
+
+    candles: list[Candle]
+    unreadable: list[UnreadableCandle]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the exchange has no more."""
+        return len(self.candles) + len(self.unreadable) < CANDLES_PAGE - 1
 
 
 logger = logging.getLogger(__name__)
@@ -54,8 +77,9 @@ class FuturesExchange(HttpSource):
     """Asks the exchange at `base_url`; close it, or use with. One object serves one thread.
 
     `timeout` (seconds) is the longest silence. All methods raise SourceUnavailable where no usable
-    answer came, or the governor let no request out, and RefusedBySource where the exchange
-    understood the request and refuses it, such as for a symbol that is delisted.
+    answer came, or the governor let no request out: BadAnswer where it has another form than it
+    should. They raise RefusedBySource where the exchange understood the request and refuses it,
+    such as for a symbol that is delisted.
     """
 
     def __init__(self, base_url: str, governor: Governor, timeout: float = 10.0) -> None:
@@ -80,14 +104,15 @@ class FuturesExchange(HttpSource):
         """The present mark prices in USDT of all symbols that have one."""
         answer = self._get("/fapi/v1/premiumIndex", ALL_MARK_PRICES_WEIGHT)
         with _understood("mark price"):
-            quotes = {quote["symbol"]: _number(quote["markPrice"]) for quote in answer}
-        return {symbol: price for symbol, price in quotes.items() if price > 0}
+            quotes = [quote for entry in answer if (quote := _quote_or_none(entry))]
+        return {symbol: price for symbol, price in quotes if price > 0}
 
-    def closed_candles(self, symbol: str, start: int) -> list[Candle]:
-        """A page of closed one-minute candles from `start` (ms) on, in order of time.
+    def closed_candles(self, symbol: str, start: int) -> CandlePage:
+        """A page of closed one-minute candles from `start` (ms) on.
 
         The newest candle of an answer may still be open, whatever the clock of this machine says:
-        only one that is followed by another is taken. So a full page has CANDLES_PAGE - 1.
+        only one that is followed by another is taken. So a full page has CANDLES_PAGE - 1 rows.
+        Raises BadAnswer where none of them can be read.
         """
         answer = self._get(
             "/fapi/v1/klines",
@@ -98,11 +123,7 @@ class FuturesExchange(HttpSource):
             limit=CANDLES_PAGE,
         )
         with _understood("candles"):
-            candles = [_candle(symbol, fields) for fields in answer[:-1]]
-            opens = [start - 1, *(candle.open_time for candle in candles)]
-            if any(later <= earlier for earlier, later in pairwise(opens)):
-                raise ValueError(f"candles out of order after {start}")
-            return candles
+            return _page(symbol, start, answer)
 
     def contracts(self) -> dict[str, Contract]:
         """The contracts that the exchange lists, by symbol. One that is described in another form
@@ -170,22 +191,48 @@ class FuturesExchange(HttpSource):
 
 @contextmanager
 def _understood(what: str) -> Iterator[None]:
-    """Turns what an answer of another form causes into SourceUnavailable."""
+    """Turns what an answer of another form causes into BadAnswer."""
     try:
         yield
-    except (
-        LookupError, TypeError, ValueError, OverflowError, InvalidOperation, RecursionError
-    ) as error:  # fmt: skip
-        raise SourceUnavailable(
+    except _ERRORS_OF_FORM as error:
+        raise BadAnswer(
             f"the exchange's answer about {what} has another form than it should: {_told(error)}"
         ) from error
 
 
-def _told(error: Exception) -> str:
+def _told(value: object) -> str:
     try:
-        return repr(error)[:300]
-    except RecursionError:  # it names a value that is nested too deeply to be written down
-        return type(error).__name__
+        return repr(value)[:_LONGEST_TEXT]
+    except RecursionError:  # nested too deeply to be written down
+        return type(value).__name__
+
+
+def _page(symbol: str, start: int, answer: list[Any]) -> CandlePage:
+    """The rows but the last one, each judged for itself."""
+    page = CandlePage([], [])
+    newest, end = start - 1, _opened_or_none(answer[-1]) if answer else None
+    for fields in answer[:-1]:
+        try:
+            candle = _candle(symbol, fields)
+            if not newest < candle.open_time < (end or _LAST_INSTANT):
+                raise ValueError(f"out of order, after {newest}")
+        except _ERRORS_OF_FORM as error:
+            near = _opened_or_none(fields) or max(newest, start)
+            reason = str(error)[:_LONGEST_TEXT] or type(error).__name__
+            page.unreadable.append(UnreadableCandle(symbol, near, reason, _told(fields)))
+        else:
+            newest = candle.open_time
+            page.candles.append(candle)
+    if page.unreadable and not page.candles:
+        raise ValueError(f"{len(page.unreadable)} rows, the first: {page.unreadable[0].reason}")
+    return page
+
+
+def _opened_or_none(fields: Any) -> int | None:
+    try:
+        return _instant(fields[0])
+    except _ERRORS_OF_FORM:
+        return None
 
 
 def _candle(symbol: str, fields: list[Any]) -> Candle:
@@ -208,6 +255,14 @@ def _candle(symbol: str, fields: list[Any]) -> Candle:
     )
 
 
+def _quote_or_none(entry: Any) -> tuple[str, float] | None:
+    try:
+        return str(entry["symbol"]), _number(entry["markPrice"])
+    except _ERRORS_OF_FORM as error:
+        logger.warning("A mark price of the exchange can't be read: %s: %s", error, _told(entry))
+        return None
+
+
 def _contract(entry: dict[str, Any]) -> Contract:
     filters = {one["filterType"]: one for one in entry["filters"]}
     return Contract(
@@ -221,8 +276,8 @@ def _contract(entry: dict[str, Any]) -> Contract:
 def _contract_or_unreadable(entry: dict[str, Any]) -> Contract:
     try:
         return _contract(entry)
-    except (LookupError, TypeError, ValueError, InvalidOperation) as error:
-        logger.warning("A contract of the exchange can't be read (%r): %.200r", error, entry)
+    except _ERRORS_OF_FORM as error:
+        logger.warning("A contract of the exchange can't be read: %r: %s", error, _told(entry))
         name = entry.get("symbol") if isinstance(entry, dict) else None
         return Contract(str(name), Decimal(0), UNREADABLE, "")
 

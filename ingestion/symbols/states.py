@@ -13,11 +13,18 @@ class SymbolState(StrEnum):
     INGESTING = "ingesting"
     CANDIDATE = "candidate"
     APPROVED = "approved"
+    SETTLED = "settled"
     DISABLED = "disabled"
 
 
 def state_of(
-    *, holds_data: bool, loading: bool, approved: bool, enabled: bool, was_disabled: bool
+    *,
+    holds_data: bool,
+    loading: bool,
+    approved: bool,
+    enabled: bool,
+    was_disabled: bool,
+    settled: bool,
 ) -> SymbolState:
     """The state of a symbol from what is known of it now. Nothing of it is stored.
 
@@ -27,6 +34,8 @@ def state_of(
     - candidate: the lake holds data of it, and no approval is in force: never compared, rejected,
       too few runs, or expired.
     - approved: an approval is in force. Daily loading does not interrupt it.
+    - settled: its contract has ended, open interest is 0 up to the newest figure. Nothing more
+      comes of it, whatever it was before.
     - disabled: somebody switched it off although the lake holds data of it. Enabling it leads back.
 
     The state is a label. Whether the API and the page serve a symbol is up to `enabled` alone: an
@@ -34,6 +43,8 @@ def state_of(
     """
     if holds_data and not enabled and was_disabled:
         return SymbolState.DISABLED
+    if holds_data and settled:
+        return SymbolState.SETTLED
     if holds_data and approved:
         return SymbolState.APPROVED
     if loading:
@@ -42,9 +53,13 @@ def state_of(
 
 
 def states_of(
-    symbols: Iterable[Symbol], with_data: Collection[str], now: datetime
+    symbols: Iterable[Symbol],
+    with_data: Collection[str],
+    settled: Collection[str],
+    now: datetime,
 ) -> dict[str, SymbolState]:
-    """The states by name; `with_data` are the names of which the lake holds something."""
+    """The states by name; `with_data` are the names of which the lake holds something, `settled`
+    those whose contracts were settled."""
     unfinished = IngestionJob.objects.exclude(state__in=ENDED_STATES)
     loading = set(unfinished.values_list("symbol__name", flat=True))
     disabled = SymbolEvent.objects.filter(act=SymbolEvent.Act.DISABLED)
@@ -56,6 +71,7 @@ def states_of(
             approved=symbol.is_approved(now),
             enabled=symbol.enabled,
             was_disabled=symbol.name in was_disabled,
+            settled=symbol.name in settled,
         )
         for symbol in symbols
     }

@@ -1,11 +1,14 @@
 """The table of supported pairs: one for the API, the page and `manage.py supported_pairs`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ingestion import requests
+from ingestion.errors import FileDamaged
 from ingestion.lake import read
-from ingestion.models import Symbol
+from ingestion.lake.settlement import settlements
+from ingestion.models import DamagedFile, Symbol
 from ingestion.symbols.states import SymbolState, states_of
 from liqheat_project.kernel.instants import instant_of
 
@@ -17,13 +20,17 @@ HEADINGS = ("Symbol", "Status", "Validation", "Coverage")
 
 @dataclass(frozen=True)
 class Pair:
-    """A registered symbol, how far it has come, and when its candles begin and end."""
+    """A registered symbol, how far it has come, and when its candles begin and end. `is_damaged`:
+    some of its files are; where its candles cannot be read for it, they have no beginning.
+    `settled_at`: since when its contract's open interest is 0."""
 
     symbol: Symbol
     state: SymbolState
     start: datetime | None
     end: datetime | None
     now: datetime
+    is_damaged: bool = False
+    settled_at: datetime | None = None
 
     @property
     def outcome(self) -> str | None:
@@ -48,21 +55,33 @@ class Pair:
 
     def _coverage(self) -> str:
         if self.start is None or self.end is None:
-            return "no data"
+            return "damaged" if self.is_damaged else "no data"
         inside = self.end - datetime.resolution  # data until midnight are of the day before
         last = "present" if self.now - self.end <= STILL_COMING else f"{inside:%b %Y}"
-        return f"{self.start:%b %Y} - {last}"
+        return f"{self.start:%b %Y} - {last}" + (", damaged" if self.is_damaged else "")
 
 
 def supported_pairs(now: datetime) -> list[Pair]:
-    """Every registered symbol by name."""
-    with read.snapshot() as cursor:
-        ranges = read.candle_ranges(cursor)
-        with_data = {*ranges, *read.loaded_series(cursor)}
+    """Every registered symbol by name. A file that cannot be read hides its own symbol's candles
+    alone, and a worker is told to look for it."""
     symbols = list(Symbol.objects.all())
-    states = states_of(symbols, with_data, now)
+    with read.snapshot() as cursor:
+        loaded = read.loaded_series(cursor)
+        settled = settlements(cursor)
+    ranges, unreadable = _candle_ranges([symbol.name for symbol in symbols])
+    for name in unreadable:
+        requests.look_for_damage(name)
+    damaged = {*unreadable, *DamagedFile.objects.values_list("symbol", flat=True)}
+    states = states_of(symbols, {*ranges, *unreadable, *loaded}, settled, now)
     return [
-        Pair(symbol, states[symbol.name], *_instants(ranges.get(symbol.name)), now)
+        Pair(
+            symbol,
+            states[symbol.name],
+            *_instants(ranges.get(symbol.name)),
+            now,
+            symbol.name in damaged,
+            _instant(settled.get(symbol.name)),
+        )
         for symbol in symbols
     ]
 
@@ -73,6 +92,20 @@ def markdown(pairs: Iterable[Pair]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def _candle_ranges(names: Sequence[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
+    """The ranges by symbol, and the symbols with a file that cannot be read: found by halves, for
+    what DuckDB says does not always name the file."""
+    try:
+        with read.snapshot() as cursor:
+            return read.candle_ranges(cursor, names), []
+    except FileDamaged:
+        if len(names) == 1:
+            return {}, list(names)
+    middle = len(names) // 2
+    (first, bad), (second, worse) = map(_candle_ranges, (names[:middle], names[middle:]))
+    return first | second, bad + worse
+
+
 def _slashed(name: str) -> str:
     quote = next((quote for quote in QUOTES if name.endswith(quote)), "")
     base = name.removesuffix(quote)
@@ -80,7 +113,9 @@ def _slashed(name: str) -> str:
 
 
 def _instants(milliseconds: tuple[int, int] | None) -> tuple[datetime | None, datetime | None]:
-    if milliseconds is None:
-        return None, None
-    start, end = (instant_of(instant) for instant in milliseconds)
-    return start, end
+    start, end = milliseconds or (None, None)
+    return _instant(start), _instant(end)
+
+
+def _instant(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else instant_of(milliseconds)

@@ -1,5 +1,6 @@
 """Damaged files and low limits: the commands say it in a sentence, the API with 503."""
 
+import html
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from ingestion.api.errors import UNAVAILABLE
@@ -52,6 +54,27 @@ def test_too_low_a_limit_of_open_files_is_said_before_anything_starts(tmp_path: 
     assert done.returncode == 1
     assert "raise the limit to 512 or more (`ulimit -n 4096`" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("config.getoption('--database') == 'postgresql'")
+@pytest.mark.parametrize("path", ["/admin/", "/heatmap/", "/symbols", "/validation/summary"])
+def test_pages_and_api_say_that_the_database_is_damaged(
+    path: str, lake: LakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "liqheat.sqlite3"
+    file.write_bytes(GARBAGE)
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(file))
+    client = Client(raise_request_exception=False)
+    client.cookies["sessionid"] = "of somebody who was logged in"
+    response = client.get(path)
+    connection.close()
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    text = html.unescape(response.content.decode())
+    assert "DATABASE_URL: liqheat.sqlite3: the file is damaged" in text
+    assert "put a backup of it back" in text
+    assert str(tmp_path) not in text
 
 
 def garbage(file: Path) -> None:

@@ -135,6 +135,10 @@ def test_a_month_leaves_the_days_that_it_lacks(lake):
     put(second[0], content=second[1])
     put(month, content=first[1], sha256="1" * 64)
     assert count(table="klines_5m_history") == ledger_rows("ETHUSDT") == 576
+    put(month, content=first[1], sha256="1" * 64)  # once more: its line lacks the day, too
+    put(second[0], content=second[1], sha256="3" * 64)
+    put(month, content=first[1], sha256="1" * 64)
+    assert count(table="klines_5m_history") == ledger_rows("ETHUSDT") == 576
     put(month, content=second[1], sha256="2" * 64)
     assert count(table="klines_5m_history") == ledger_rows("ETHUSDT") == 576
 

@@ -83,7 +83,7 @@ def test_the_heatmap_has_no_gap_at_the_seam_and_ends_with_the_live_figures(mixed
     assert (found["meta"]["total_snapshots"], len(found["data"])) == (96, 96)
     with lake.read.snapshot() as cursor:
         history = history_of(cursor, "ETHUSDT")
-        figures = load_open_interest(cursor, "ETHUSDT", history.start, history.end)
+        figures = load_open_interest(cursor, history, history.start, history.end)
     assert history.stretches == (
         Stretch("5m", MIDNIGHT - 24 * HOUR_MS, MIDNIGHT),
         Stretch("1m", MIDNIGHT, LIVE_UNTIL),

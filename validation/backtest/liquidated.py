@@ -105,7 +105,7 @@ def _compute(cursor: duckdb.DuckDBPyConnection, symbol: Symbol) -> Liquidated | 
     days = len(columns.times)
     start = int(columns.times[0]) - DAY_MS
     price = float(np.nanmean(result.candles["close"]))
-    contracts = load_open_interest(cursor, symbol.name, start, last).contracts
+    contracts = load_open_interest(cursor, history, start, last).contracts
     steps = np.diff(contracts[np.isfinite(contracts)])
     return Liquidated(
         days=days,

@@ -188,7 +188,7 @@ def _books(
     first, last = int(instants[0]), int(instants[-1])
     if entries is Entries.OPEN_INTEREST:
         start, book = book_before(cursor, history, brackets, parameters, first, keep=True)
-        known = load_open_interest(cursor, history.symbol, start, last)
+        known = load_open_interest(cursor, history, start, last)
     else:
         start, book = history.start, Book()
     if start == first:

@@ -110,7 +110,7 @@ def truth(
 
 def _fall(cursor: duckdb.DuckDBPyConnection, history: History, intervals: Intervals) -> float:
     start, length = intervals.start, intervals.interval_ms
-    figures = load_open_interest(cursor, history.symbol, int(start[0]), int(start[-1]) + length)
+    figures = load_open_interest(cursor, history, int(start[0]), int(start[-1]) + length)
     number = np.searchsorted(start, figures.time[1:], side="left") - 1
     number = np.maximum(number, 0)
     inside = (figures.time[1:] > start[number]) & (figures.time[1:] <= start[number] + length)

@@ -23,10 +23,10 @@ from django.db import connections
 from liqheat_project.celery import app
 from liqheat_project.kernel import heartbeats
 from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.complaints import FEWEST_OPEN_FILES, too_few_files
 from liqheat_project.kernel.private import make_private
 from liqheat_project.kernel.redis import redis_with_short_timeout
 from liqheat_project.launcher import broker
-from liqheat_project.launcher.complaints import FEWEST_OPEN_FILES, too_few_files
 from liqheat_project.launcher.processes import Child, GaveUp, Supervisor
 
 READY_SECONDS = 90

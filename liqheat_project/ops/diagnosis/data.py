@@ -8,6 +8,7 @@ from django.utils import timezone
 from heatmap.brackets import BadBrackets, brackets_of
 from heatmap.history import history_of
 from ingestion.lake import read
+from ingestion.lake.settlement import settled_at
 from ingestion.market.datasets import INTERVALS, parts_of
 from ingestion.models import (
     FAILED_CHUNK_STATES,
@@ -132,7 +133,7 @@ def open_interest_of_zero(symbol: Symbol) -> Finding:
     """Rows that older versions let in, and the end of a contract."""
     with read.snapshot() as cursor:
         zeros = read.open_interest_of_zero(cursor, symbol.name)
-        settled = read.settled_on(cursor, symbol.name)
+        settled = settled_at(cursor, symbol.name)
     if zeros:
         days = _day(zeros.first_ms - 1), _day(zeros.last_ms - 1)
         return fail(
@@ -141,7 +142,7 @@ def open_interest_of_zero(symbol: Symbol) -> Finding:
         )
     if settled:
         return warn(
-            f"settled: its open interest is 0 since {settled}, and its maps end there",
+            f"settled: its open interest is 0 since {_minute(settled)} UTC, and its book is empty",
             f"Nothing more comes; to stop serving it: `manage.py disable_symbol {symbol}`",
         )
     return ok("none")
@@ -261,6 +262,10 @@ def _load_command(
 
 def _since(instant: datetime | None) -> str:
     return f"last success {instant:%Y-%m-%d %H:%M} UTC" if instant else "no success yet"
+
+
+def _minute(milliseconds: int) -> str:
+    return f"{instant_of(milliseconds):%Y-%m-%d %H:%M}"
 
 
 def _day(milliseconds: int) -> date:

@@ -52,7 +52,7 @@ def last_log() -> str:
 def test_only_those_who_may_see_and_act(
     job: IngestionJob, staff: Callable[..., Client], lake: LakeConfig
 ) -> None:
-    acts = ("cancel", "retry-failed", "run-again")
+    acts = ("cancel", "retry-failed", "accept", "run-again")
     nobody, reader = staff(), staff("view_ingestionjob")
     for name in ("change", "progress"):
         assert Client().get(page_of(job, name)).headers["Location"].startswith("/admin/login/")
@@ -84,7 +84,7 @@ def test_the_buttons_work_by_post_with_a_token_only(
 ) -> None:
     careful = Client(enforce_csrf_checks=True)
     careful.force_login(User.objects.get(username="ada"))
-    for name in ("cancel", "retry-failed", "run-again"):
+    for name in ("cancel", "retry-failed", "accept", "run-again"):
         assert superuser.get(page_of(job, name)).status_code == 405
         assert careful.post(page_of(job, name)).status_code == 403
     job.refresh_from_db()

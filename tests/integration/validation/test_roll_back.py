@@ -62,7 +62,7 @@ def test_it_is_withdrawn_and_an_undo_brings_it_back(symbol: Symbol, django_user_
     made = rollback.roll_back(symbol, by=ada)
     gone = known(symbol)
     assert (gone.verdict, gone.approved_until, gone.hit_rate) == ("no_reference", None, None)
-    assert states_of([gone], set(), timezone.now()) == {"ETHUSDT": SymbolState.REGISTERED}
+    assert states_of([gone], set(), set(), timezone.now()) == {"ETHUSDT": SymbolState.REGISTERED}
     assert acts() == [Act.APPROVED, Act.ROLLED_BACK, Act.APPROVAL_WITHDRAWN]
     event = SymbolEvent.objects.latest("pk")
     assert event.text == f"Roll back {made.pk}, all days: no reference within 30 days"
@@ -81,7 +81,7 @@ def test_days_that_go_take_it_along_and_what_was_compared_before_counts_no_more(
     rollback.roll_back(symbol, Days(FIRST, FIRST))
     left = known(symbol)
     assert not left.is_approved(timezone.now())
-    state = states_of([left], {"ETHUSDT"}, timezone.now())
+    state = states_of([left], {"ETHUSDT"}, set(), timezone.now())
     assert state == {"ETHUSDT": SymbolState.CANDIDATE}
     passing(symbol, 7)
     decision = approval.decision_on(symbol, timezone.now())

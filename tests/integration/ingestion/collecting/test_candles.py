@@ -1,3 +1,4 @@
+import json
 from datetime import date
 
 import pytest
@@ -11,6 +12,7 @@ from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app
 from tests.integration.ingestion.collecting.conftest import START
 from tests.support.archive_files import csv_of
+from tests.support.archive_server import Fault
 from tests.support.exchange import ANSWER, HANG_UP
 from tests.support.lake_days import put
 
@@ -64,7 +66,7 @@ def state_of(symbol=""):
 
 def fetched(exchange, symbol="ETHUSDT", first=NEWEST):
     with candles.open_exchange() as client:
-        return client.closed_candles(symbol, first)
+        return client.closed_candles(symbol, first).candles
 
 
 def test_a_round_writes_what_the_exchange_serves_and_only_closed_candles(exchange, enable):
@@ -82,7 +84,7 @@ def test_a_round_writes_what_the_exchange_serves_and_only_closed_candles(exchang
         ]
         assert rows(symbol) == served
         assert minutes(symbol) == span(NEWEST - 59 * MINUTE_MS, NEWEST)
-    assert state_of().details == {"rows": 120, "symbols": 2}
+    assert state_of().details == {"rows": 120, "symbols": 2, "set_aside": 0}
     assert state_of().next_run > state_of().last_success
 
 
@@ -140,6 +142,28 @@ def test_a_round_is_bounded_and_the_next_goes_on_where_it_ended(
     assert exchange.count() == 2
     candles.collect()
     assert minutes() == span(first, NEWEST)
+
+
+def test_a_row_that_is_no_candle_is_set_aside_once_and_takes_nothing_with_it(exchange, enable):
+    enable("BTCUSDT", "ETHUSDT")
+    first = NEWEST - 59 * MINUTE_MS
+    page = [exchange.candle("BTCUSDT", first + minute * MINUTE_MS) for minute in range(61)]
+    page[7][3] = "1e400"
+    for answer in (page, page[7:]):
+        exchange.script(Fault(body=json.dumps(answer).encode()), path="/fapi/v1/klines")
+        candles.collect()
+        assert minutes("BTCUSDT") == [one for one in span(first, NEWEST) if one != page[7][0]]
+        assert len(minutes()) == 60
+        (line,) = ledger("BTCUSDT")
+        assert (line.rows, line.quarantined) == (59, 1)
+    assert state_of().details == {"rows": 0, "symbols": 2, "set_aside": 0}
+    with read.snapshot() as cursor:
+        (aside,) = read.quarantined_rows(cursor, "BTCUSDT")
+    assert "not a number from 0" in aside["reason"] and aside["raw"] == repr(page[7])
+    exchange.script(Fault(body=b'[["?"], ["?"]]'), path="/fapi/v1/klines")
+    candles.collect()
+    assert "has another form than it should" in state_of("BTCUSDT").last_error
+    assert state_of().errors_in_a_row == 0
 
 
 def test_a_hole_between_candles_is_filled(enable, clock):

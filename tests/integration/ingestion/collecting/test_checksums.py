@@ -98,20 +98,21 @@ def test_an_archive_that_does_not_answer_is_one_state(loaded, settings):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "start", "end", "period"),
+    ("dataset", "start", "end", "name", "period"),
     [
-        ("klines", "2024-11-01", "2024-11-02", "daily"),
-        ("klines", "2024-11-01", "2024-12-01", "monthly"),
-        ("klines", "2024-11-01", "2024-11-20", None),
-        ("klines", "2024-11-05", "2024-12-01", None),
-        ("metrics", "2024-11-01", "2024-12-01", None),
+        ("klines", "2024-11-01", "2024-11-02", "1m-2024-11-01", "daily"),
+        ("klines", "2024-11-01", "2024-12-01", "1m-2024-11", "monthly"),
+        ("klines", "2024-11-01", "2024-11-02", "1m-2024-11", None),
+        ("klines", "2024-11-01", "2024-11-20", "1m-2024-11", None),
+        ("klines", "2024-11-05", "2024-12-01", "1m-2024-11", None),
+        ("metrics", "2024-11-01", "2024-12-01", "metrics-2024-11", None),
     ],
 )
-def test_a_line_of_the_ledger_is_a_day_a_month_or_a_part(dataset, start, end, period):
-    interval = "1m" if dataset == "klines" else ""
+def test_a_line_of_the_ledger_is_a_day_a_month_or_a_part(dataset, start, end, name, period):
+    interval, origin = "1m" if dataset == "klines" else "", f"http://x/ETHUSDT-{name}.zip"
     bounds = datetime.fromisoformat(start), datetime.fromisoformat(end)
     line = LedgerLine(
-        "ETHUSDT", dataset, interval, *bounds, "http://x", "0" * 64, True, 1, 0, 0, 1, bounds[0]
+        "ETHUSDT", dataset, interval, *bounds, origin, "0" * 64, True, 1, 0, 0, 1, bounds[0]
     )
     found = file_of(line)
     assert (found and found.period) == period

@@ -15,6 +15,7 @@ from ingestion.models import CollectorState, Symbol
 from liqheat_project.celery import app
 from tests.conftest import worker_environment
 from tests.integration.ingestion.collecting.conftest import START
+from tests.support.archive_server import Fault
 from tests.support.commands import MANAGE, said
 from tests.support.exchange import ANSWER, BROKEN, HANG_UP, RESTRICTED, TOO_MANY_REQUESTS
 from tests.support.lake_days import day, put
@@ -105,6 +106,11 @@ def test_a_delisted_symbol_says_so_and_does_not_stop_the_others(exchange, enable
     assert state_of("BTCUSDT").errors_in_a_row == 2
     assert state_of().errors_in_a_row == 0
     exchange.delisted.clear()
+    exchange.script(Fault(body=b'{"openInterest": "?"}'), path="/fapi/v1/openInterest")
+    later(exchange, 30)
+    open_interest.collect()
+    assert len(rows("ETHUSDT")) == 2
+    assert "has another form than it should" in state_of("BTCUSDT").last_error
     open_interest.collect()
     assert not CollectorState.objects.filter(symbol="BTCUSDT").exists()
 

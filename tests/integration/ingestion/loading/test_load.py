@@ -163,6 +163,27 @@ def test_a_dry_run_checks_and_counts_but_writes_nothing(
     assert not list(lake.data_path.rglob("*.parquet"))
 
 
+def test_a_file_with_fewer_rows_needs_a_decision_which_a_dry_run_says_too(
+    symbol: Symbol, lake: LakeConfig, tmp_path: Path
+) -> None:
+    files = plan_files("ETHUSDT", "aggTrades", None, FIRST, LAST)
+    for file in files:
+        put_csv(tmp_path, file)
+    run(folder_job(symbol, tmp_path, "aggTrades"))
+    put_csv(tmp_path, files[1], agg_trades_csv(files[1], rows=30))
+    tried = [run(folder_job(symbol, tmp_path, "aggTrades", dry_run=dry)) for dry in (True, False)]
+    for job, others in zip(tried, (ChunkState.CHECKED, ChunkState.UNCHANGED), strict=True):
+        assert (job.state, job.error) == (RunState.FAILED, "1 of 3 files need a decision")
+        states = [chunk.state for chunk in job.chunks.all()]
+        assert states == [others, ChunkState.UNDECIDED, others]
+        reason = job.chunks.all()[1].reason
+        assert "has 30 rows on 2024-11-02, and the lake holds 100" in reason
+    for job, rows in zip(tried, (300, 230), strict=True):
+        jobs.accept(job)
+        assert run(job).state == RunState.SUCCEEDED
+        assert len(trades()) == rows
+
+
 def test_a_cancelled_job_writes_nothing_more(
     symbol: Symbol, lake: LakeConfig, tmp_path: Path
 ) -> None:

@@ -221,10 +221,15 @@ def test_the_api_says_why_it_cannot_answer(candles: LakeConfig, ethereum: Symbol
     ethereum.enabled = True
     ethereum.save()
     make_unreadable(candles)
+    put(day("BTCUSDT", dataset="klines", interval="5m"))
     answer = Client().get("/prices/klines", {"symbol": "ETHUSDT", "interval": "5m"})
     assert answer.status_code == 503
     (error,) = json.loads(answer.content)["errors"]
     assert "is damaged" in error["detail"] and "/data/quality" in error["detail"]
+    rows = {row["symbol"]: row for row in Client().get("/symbols").json()["symbols"]}
+    assert {name for name, row in rows.items() if row["damaged"]} == {"ETHUSDT"}
+    assert rows["ETHUSDT"]["text"]["coverage"] == "damaged"
+    assert rows["BTCUSDT"]["coverage"]["data_start"] == "2024-11-01T00:00:00Z"
     damage.verify("ETHUSDT")  # what the worker does that was told of it
     answer = Client().get("/data/quality", {"symbol": "ETHUSDT"})
     assert answer.json()["datasets"][0]["counts"] == {"damaged": 3}

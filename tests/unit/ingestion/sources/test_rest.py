@@ -5,10 +5,10 @@ import json
 import pytest
 import redis
 
-from ingestion.errors import RefusedBySource, SourceUnavailable
+from ingestion.errors import BadAnswer, RefusedBySource, SourceUnavailable
 from ingestion.sources import rest
 from ingestion.sources.governor import KEY, Governor
-from ingestion.sources.rest import CANDLES_PAGE, MAX_ANSWER_BYTES, FuturesExchange
+from ingestion.sources.rest import CANDLES_PAGE, MAX_ANSWER_BYTES, CandlePage, FuturesExchange
 from tests.support.archive_server import HTML_PAGE, Fault
 from tests.support.exchange import (
     BROKEN,
@@ -62,19 +62,19 @@ def test_open_interest_and_mark_prices(server, exchange):
 
 def test_only_candles_with_a_later_one_behind_them_count_as_closed(server, exchange):
     start = NOW_MS // MINUTE_MS * MINUTE_MS - 3 * MINUTE_MS
-    candles = exchange.closed_candles("ETHUSDT", start)
+    candles = exchange.closed_candles("ETHUSDT", start).candles
     assert [candle.open_time for candle in candles] == [start + i * MINUTE_MS for i in range(3)]
     for candle in candles:
         fields = server.candle("ETHUSDT", candle.open_time)
         assert candle.close == float(fields[4])
         assert candle.volume == float(fields[5])
         assert candle.taker_buy_quote_volume == float(fields[10])
-    assert exchange.closed_candles("ETHUSDT", NOW_MS + MINUTE_MS) == []
+    assert exchange.closed_candles("ETHUSDT", NOW_MS + MINUTE_MS) == CandlePage([], [])
 
 
 def test_a_page_of_candles_has_the_size_of_the_best_weight(server, exchange, governor):
-    candles = exchange.closed_candles("ETHUSDT", NOW_MS - 86_400_000)
-    assert len(candles) == CANDLES_PAGE - 1
+    page = exchange.closed_candles("ETHUSDT", NOW_MS - 86_400_000)
+    assert len(page.candles) == CANDLES_PAGE - 1 and not page.is_last
     assert server.used_weight == 2
     assert governor.status().used_weight == 2
 
@@ -177,24 +177,36 @@ def test_an_answer_without_bounds_is_refused(server, exchange, fault, monkeypatc
     assert len(str(raised.value)) < 500
 
 
-def test_candles_out_of_order_give_none(server, exchange):
-    opened = NOW_MS // MINUTE_MS * MINUTE_MS - 3 * MINUTE_MS
-    first, second = (server.candle("ETHUSDT", opened + i * MINUTE_MS) for i in range(2))
-    for answer in ([second, first, second], [first, first, second]):
-        server.script(served(answer))
-        with pytest.raises(SourceUnavailable, match="out of order"):
-            exchange.closed_candles("ETHUSDT", opened)
-    server.script(served([first, second]))
-    with pytest.raises(SourceUnavailable, match="out of order"):
+@pytest.mark.parametrize(
+    ("position", "value", "reason"),
+    [
+        (0, 30_000, "not an instant"),
+        (0, NOW_MS // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS, "out of order"),
+        (0, NOW_MS // MINUTE_MS * MINUTE_MS + 50 * MINUTE_MS, "out of order"),
+        (1, "0", "a price of 0"),
+        (2, "1", "contradicts itself"),
+        (3, "1e9", "contradicts itself"),
+        (5, "-1", "not a number"),
+        (8, None, "NoneType"),
+    ],
+)
+def test_a_row_that_is_no_candle_takes_no_other_with_it(server, exchange, position, value, reason):
+    opened = NOW_MS // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS
+    good = [server.candle("ETHUSDT", opened + i * MINUTE_MS) for i in range(4)]
+    bad = list(good[1])
+    bad[position] = value
+    server.script(served([good[0], bad, *good[2:]]))
+    page = exchange.closed_candles("ETHUSDT", opened)
+    assert [candle.open_time for candle in page.candles] == [good[0][0], good[2][0]]
+    (row,) = page.unreadable
+    assert reason in row.reason and row.raw == repr(bad)
+    assert row.near == (good[0][0] if position == 0 and value == 30_000 else bad[0])
+    server.script(served([bad, bad]))
+    with pytest.raises(BadAnswer, match="candles"):
         exchange.closed_candles("ETHUSDT", opened + MINUTE_MS)
 
 
-@pytest.mark.parametrize(
-    ("position", "value"), [(0, 30_000), (1, "0"), (2, "1"), (3, "1e9"), (5, "-1"), (8, None)]
-)
-def test_candles_that_cannot_be_give_none(server, exchange, position, value):
-    candle = server.candle("ETHUSDT", NOW_MS // MINUTE_MS * MINUTE_MS - MINUTE_MS)
-    candle[position] = value
-    server.script(served([candle, candle]))
-    with pytest.raises(SourceUnavailable, match="candles"):
-        exchange.closed_candles("ETHUSDT", NOW_MS - MINUTE_MS)
+def test_an_odd_mark_price_hides_no_other(server, exchange):
+    quotes = [{"symbol": "ETHUSDT", "markPrice": "1e400"}, None, {"symbol": "A", "markPrice": "2"}]
+    server.script(served(quotes))
+    assert exchange.mark_prices() == {"A": 2.0}

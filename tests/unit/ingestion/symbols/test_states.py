@@ -17,6 +17,7 @@ NOTHING = {
     "approved": False,
     "enabled": False,
     "was_disabled": False,
+    "settled": False,
 }
 
 
@@ -33,6 +34,8 @@ NOTHING = {
         ({"holds_data": True, "approved": True, "was_disabled": True}, "disabled"),
         ({"holds_data": True, "approved": True, "was_disabled": True, "enabled": True}, "approved"),
         ({"approved": True, "was_disabled": True}, "registered"),
+        ({"holds_data": True, "approved": True, "settled": True}, "settled"),
+        ({"holds_data": True, "was_disabled": True, "settled": True}, "disabled"),
     ],
 )
 def test_a_symbol_s_way(facts, state):
@@ -40,13 +43,14 @@ def test_a_symbol_s_way(facts, state):
 
 
 def test_without_data_nothing_is_more_than_registered_or_ingesting():
-    for loading, approved, enabled, was_disabled in product((False, True), repeat=4):
+    for loading, approved, enabled, was_disabled, settled in product((False, True), repeat=5):
         state = state_of(
             holds_data=False,
             loading=loading,
             approved=approved,
             enabled=enabled,
             was_disabled=was_disabled,
+            settled=settled,
         )
         assert state == (SymbolState.INGESTING if loading else SymbolState.REGISTERED)
 
@@ -76,11 +80,11 @@ def test_the_states_come_from_the_lake_the_jobs_and_the_audit_log():
     audit.record(SymbolEvent.Act.DISABLED, "SOLUSDT")
     symbols["XRPUSDT"].verdict = "approved"
     symbols["XRPUSDT"].approved_until = NOW + timedelta(days=1)
-    found = states_of(symbols.values(), {"SOLUSDT", "BNBUSDT", "XRPUSDT"}, NOW)
+    found = states_of(symbols.values(), {"SOLUSDT", "BNBUSDT", "XRPUSDT"}, {"BNBUSDT"}, NOW)
     assert found == {
         "BTCUSDT": "registered",
         "ETHUSDT": "ingesting",
         "SOLUSDT": "disabled",
-        "BNBUSDT": "candidate",
+        "BNBUSDT": "settled",
         "XRPUSDT": "approved",
     }

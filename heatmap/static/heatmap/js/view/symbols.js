@@ -5,7 +5,7 @@ import { ApiError, getJson } from "../app/api.js";
 import { SYMBOLS } from "../core/queries.js";
 
 const CELLS = ["symbol", "status", "validation", "coverage"];
-const STATES = ["approved", "candidate", "ingesting", "registered", "disabled"];
+const STATES = ["approved", "candidate", "ingesting", "registered", "settled", "disabled"];
 
 /** Groups the options of `select` by state, and shows in `badge` that of `symbol` and what the
  * comparison with the outside world came to. Without an answer the badge stays hidden. */

@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError
@@ -9,19 +10,22 @@ from django.db import DatabaseError, OperationalError
 FEWEST_OPEN_FILES = 512
 
 
-def sentence(error: Exception) -> str | None:
-    """What is wrong and the way back; None for an error that only its traceback explains."""
+def sentence(error: BaseException, in_public: bool = False) -> str | None:
+    """What is wrong and the way back; None for an error that only its traceback explains. In public
+    a file is named without its folder, and a server not at all."""
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return too_few_files()
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"The disk is full: {error}. Make room; nothing else is to be repaired."
+        reason = "" if in_public else f": {error}"
+        return f"The disk is full{reason}. Make room; nothing else is to be repaired."
     if not isinstance(error, DatabaseError):
         return None
-    database = settings.DATABASES["default"]
     if isinstance(error.__cause__, sqlite3.Error):
-        return f"DATABASE_URL: {database['NAME']}: {_trouble(error)}"
+        file = Path(settings.DATABASES["default"]["NAME"])
+        return f"DATABASE_URL: {file.name if in_public else file}: {_trouble(error)}"
     if isinstance(error, OperationalError):
-        return f"DATABASE_URL: PostgreSQL does not answer: {error}".strip()
+        reason = "" if in_public else f": {error}".rstrip()
+        return f"DATABASE_URL: PostgreSQL does not answer{reason}"
     return None
 
 
