@@ -7,8 +7,7 @@ import numpy as np
 
 from heatmap import candles
 from heatmap.engine import COINGLASS_3, Candles, ModelParameters, traded_usdt
-from heatmap.history import History, engine_candles
-from ingestion.lake import read
+from heatmap.history import History, engine_candles, load_candles
 from ingestion.market.datasets import INTERVALS
 
 MOST_CANDLES = 720
@@ -42,7 +41,7 @@ def load_window(
     step = candle_ms(history, start, end)
     start = start // step * step
     parts = [
-        candles.aggregate(read.candles(cursor, history.symbol, *stretch), step)
+        candles.aggregate(load_candles(cursor, history, stretch), step)
         for stretch in history.within(start, end)
     ]
     found = engine_candles(candles.joined(parts or [candles.NO_CANDLES]), step)
@@ -63,7 +62,7 @@ def _usual_volume(
 ) -> float | None:
     traded, length = 0.0, 0
     for stretch in history.within(start - USUAL_MS, start):
-        before = engine_candles(read.candles(cursor, history.symbol, *stretch), stretch.interval_ms)
+        before = engine_candles(load_candles(cursor, history, stretch), stretch.interval_ms)
         traded += float(traded_usdt(before).sum())
         length += len(before.open_time) * stretch.interval_ms
     return traded / length * step if traded > 0 else None

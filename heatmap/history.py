@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 
 from heatmap.engine import Candles, OpenInterest
+from heatmap.recent import rows_between
 from ingestion.lake import read
 from ingestion.lake.ledger import LedgerLine, lines_of
 from ingestion.lake.read import CandleDay
@@ -71,7 +72,11 @@ class History:
 
         What begins at `instant` counts: the figure valid at it may be in there.
         """
-        return _digest(*(mark for mark in self.marks if mark[0] <= instant))
+        return self.version_before(instant + 1)
+
+    def version_before(self, instant: int) -> str:
+        """Names the state of this symbol's rows before `instant` (ms), a midnight or later."""
+        return _digest(*(mark for mark in self.marks if mark[0] < instant))
 
     def traded_share(self, start: int, end: int) -> float:
         """The share of [start, end) (ms) for which trades are loaded, 0 to 1."""
@@ -151,10 +156,9 @@ def load_arrays(
     cursor: duckdb.DuckDBPyConnection, history: History, stretch: Stretch
 ) -> read.Arrays:
     """The candles of a stretch, with mark_high and mark_low (NaN where unknown) if loaded."""
-    arguments = (cursor, history.symbol, stretch.interval, stretch.start, stretch.end)
-    candles = read.candles(*arguments)
+    candles = load_candles(cursor, history, stretch)
     if history.has_mark_price:
-        marks = read.candles(*arguments, mark_price=True)
+        marks = load_candles(cursor, history, stretch, mark_price=True)
         _, here, there = np.intersect1d(
             candles["open_time"], marks["open_time"], assume_unique=True, return_indices=True
         )
@@ -162,6 +166,20 @@ def load_arrays(
             candles[f"mark_{name}"] = np.full(len(candles["open_time"]), np.nan)
             candles[f"mark_{name}"][here] = marks[name][there]
     return candles
+
+
+def load_candles(
+    cursor: duckdb.DuckDBPyConnection, history: History, stretch: Stretch, mark_price: bool = False
+) -> read.Arrays:
+    """The candles of a stretch as the lake has them."""
+    symbol, interval = history.symbol, stretch.interval
+    return rows_between(
+        (symbol, f"mark price {interval}" if mark_price else interval),
+        stretch.start,
+        stretch.end,
+        history.version_before,
+        lambda start, end: read.candles(cursor, symbol, interval, start, end, mark_price),
+    )
 
 
 def engine_candles(arrays: read.Arrays, interval_ms: int) -> Candles:
@@ -180,7 +198,13 @@ def load_open_interest(
 ) -> OpenInterest:
     """The figures valid from `start` to `end`, both included (ms). Of a settled contract those from
     the settlement on are 0: its positions are gone, which is no gap."""
-    figures = read.open_interest(cursor, history.symbol, start, end + 1)
+    figures = rows_between(
+        (history.symbol, "open interest"),
+        start,
+        end + 1,
+        history.version_before,
+        lambda start, end: read.open_interest(cursor, history.symbol, start, end),
+    )
     times, contracts = figures["time"], figures["contracts"]
     settled = history.settled_at
     if settled is not None and settled <= end:

@@ -12,6 +12,7 @@ from decimal import Decimal
 import duckdb
 from rest_framework.exceptions import NotFound
 
+from heatmap import recent
 from heatmap.brackets import Brackets, brackets_of
 from heatmap.calibration import calibration_of
 from heatmap.history import History, history_of
@@ -65,6 +66,7 @@ def forget() -> None:
     """Ask the databases again; for tests that change them."""
     _known.clear()
     _histories.clear()
+    recent.forget()
 
 
 def _ask(name: str) -> Market:

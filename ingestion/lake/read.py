@@ -98,7 +98,7 @@ def candles(
     What the archive does not know is NaN. `mark_price` gives the mark price's own candles.
     """
     table = (MARK_PRICE_CANDLES if mark_price else CANDLES)[interval]
-    return _arrays(
+    return _in_order(
         cursor.execute(
             f"""
             SELECT epoch_ms(open_time) AS open_time, open, high, low, close, volume,
@@ -109,7 +109,6 @@ def candles(
             FROM {table.name}
             WHERE symbol = ? AND open_time >= make_timestamp_ms(?)
               AND open_time < make_timestamp_ms(?)
-            ORDER BY open_time
             """,
             [symbol, start_ms, end_ms],
         )
@@ -120,7 +119,7 @@ def open_interest(
     cursor: duckdb.DuckDBPyConnection, symbol: str, start_ms: int, end_ms: int
 ) -> Arrays:
     """Open interest valid in [start, end): time (int64 ms), contracts, value (USDT; float64)."""
-    return _arrays(
+    return _in_order(
         cursor.execute(
             f"""
             SELECT epoch_ms(timestamp) AS time, open_interest_contracts AS contracts,
@@ -128,7 +127,6 @@ def open_interest(
             FROM {OPEN_INTEREST.name}
             WHERE symbol = ? AND timestamp >= make_timestamp_ms(?)
               AND timestamp < make_timestamp_ms(?)
-            ORDER BY timestamp
             """,
             [symbol, start_ms, end_ms],
         )
@@ -340,3 +338,14 @@ def version(cursor: duckdb.DuckDBPyConnection) -> int:
 
 def _arrays(result: duckdb.DuckDBPyConnection) -> Arrays:
     return {name: np.asarray(values) for name, values in result.fetchnumpy().items()}
+
+
+def _in_order(result: duckdb.DuckDBPyConnection) -> Arrays:
+    """The rows in the order of the first column, which files have already: DuckDB would sort them
+    in about the time it takes to read them."""
+    arrays = _arrays(result)
+    first = next(iter(arrays.values()))
+    if np.all(first[1:] > first[:-1]):
+        return arrays
+    order = np.argsort(first)
+    return {name: values[order] for name, values in arrays.items()}
