@@ -9,6 +9,8 @@ SELECT
         WHEN create_time IS NULL OR sum_open_interest IS NULL THEN 'a cell is blank'
         WHEN valid_at IS NULL THEN 'its time cannot be read'
         WHEN csv_symbol IS NOT NULL AND csv_symbol <> $symbol THEN 'it belongs to another symbol'
+        WHEN alias.timestamp IS NULL AND labels = 1 AND at_start
+            THEN 'it is dated by the day alone, and no other row says at which instant it held'
         WHEN alias.timestamp IS NULL THEN 'its time is outside the file''s range'
         WHEN alias.timestamp > make_timestamp($latest) THEN 'its time lies in the future'
         WHEN NOT (sum_open_interest >= 0 AND isfinite(sum_open_interest))

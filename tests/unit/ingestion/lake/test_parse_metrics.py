@@ -6,6 +6,7 @@ from itertools import pairwise
 import duckdb
 import pytest
 
+from ingestion.errors import BadFormat
 from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import metrics_csv
 from tests.unit.ingestion.lake.parsing import (
@@ -94,6 +95,15 @@ def test_the_label_change_of_metrics_gives_every_instant_to_exactly_one_file(
     instants = [instant for instant, _ in first + second]
     assert len(set(instants)) == 576
     assert {(b - a).seconds for a, b in pairwise(instants)} == {300}
+
+
+@pytest.mark.parametrize("label", ["2024-11-01", "2024-11-01 00:00:00"])
+def test_a_file_with_one_figure_for_its_day_says_why_it_is_refused(
+    parsed: Parse, label: str
+) -> None:
+    header, line, *_ = METRICS_TEXT.splitlines()
+    with pytest.raises(BadFormat, match="dated by the day alone"):
+        parsed(METRICS, text([header, ",".join([label, *line.split(",")[1:]])]))
 
 
 def test_labels_of_the_other_rule_fall_out_of_the_day(
