@@ -220,6 +220,6 @@ def _write_zip(path: Path, day: date, table: Table) -> None:
     member.compress_type = zipfile.ZIP_DEFLATED
     member.external_attr = 0o644 << 16
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(member, "\n".join(lines))
+        archive.writestr(member, "\n".join(lines), compresslevel=1)
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name(f"{path.name}.CHECKSUM").write_text(f"{checksum}  {path.name}\n")
