@@ -38,6 +38,7 @@ from heatmap.history import (
     load_arrays,
     load_open_interest,
 )
+from heatmap.market import Market
 from heatmap.trades import load_trades
 from ingestion.lake import read
 from ingestion.market.datasets import INTERVALS
@@ -146,23 +147,22 @@ def columns_of(request: HeatmapRequest, history: History) -> Columns:
 
 def build_heatmap(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
-    tick_size: Decimal,
+    market: Market,
     request: HeatmapRequest,
     columns: Columns,
 ) -> Result | None:
     """The heatmap at `columns`; None where no candle lies between them. Raises BadRequest."""
     if not len(columns.times):
         return None
+    history = market.history
     step = columns.interval_ms
     first, last = int(columns.times[0]), int(columns.times[-1])
-    start, book = beginning(cursor, history, brackets, request, first - step)
+    start, book = beginning(cursor, market, request, first - step)
     parts = list(parts_between(cursor, history, start, last))
     shown = _shown(parts, columns)
     if not len(shown["low"]):
         return None
-    bin_size = bin_size_of(request.bin_size, last_price(parts), tick_size)
+    bin_size = bin_size_of(request.bin_size, last_price(parts), market.tick_size)
     price_range = default_price_range(
         shown["low"], shown["high"], request.parameters.lowest_leverage
     )
@@ -189,11 +189,13 @@ def build_heatmap(
             price_range=price_range,
         )
         return Result(columns, heatmap, shown_candles)
-    figures = load_open_interest(cursor, history, start, last)
-    trades = load_trades(cursor, history, request.parameters, book, start, last)
-    heatmap = _compute(
-        book, parts, figures, trades, brackets, request.parameters, columns, bin_size, price_range
+    given = _Given(
+        load_open_interest(cursor, history, start, last),
+        load_trades(cursor, history, request.parameters, book, start, last),
+        market.brackets,
+        request.parameters,
     )
+    heatmap = _compute(given, book, parts, columns, bin_size, price_range)
     return Result(columns, heatmap, shown_candles)
 
 
@@ -216,8 +218,7 @@ def build_candles(
 
 def beginning(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     request: HeatmapRequest,
     until: int,
 ) -> tuple[int, Book]:
@@ -225,14 +226,14 @@ def beginning(
     if request.lookback is not None:
         return until - request.lookback, Book()
     if is_coinglass(request.parameters):
-        return history.start, Book()
+        return market.history.start, Book()
     parameters = request.parameters
     usual = any(
         replace(parameters, spread_entries=model.spread_entries, turnover=model.turnover) == model
         and parameters.turnover in (model.turnover, *CALIBRATED_TURNOVERS)
         for model in MODELS.values()
     )
-    return book_before(cursor, history, brackets, request.parameters, until, keep=usual)
+    return book_before(cursor, market, request.parameters, until, keep=usual)
 
 
 def parts_between(
@@ -245,17 +246,26 @@ def parts_between(
             yield stretch, arrays
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What the book is made of, beside candles."""
+
+    figures: OpenInterest
+    trades: TradedPrices | None
+    brackets: Brackets
+    parameters: ModelParameters
+
+
 def _compute(
+    given: _Given,
     book: Book,
     parts: list[tuple[Stretch, Arrays]],
-    figures: OpenInterest,
-    trades: TradedPrices | None,
-    brackets: Brackets,
-    parameters: ModelParameters,
     columns: Columns,
     bin_size: float,
     price_range: tuple[float, float],
 ) -> Heatmap:
+    """One heatmap of stretches whose candles may differ in length."""
+    rest = given.figures, given.brackets.tables, given.parameters
     heatmaps: list[Heatmap] = []
     since, until = -math.inf, -math.inf
     for number, (stretch, arrays) in enumerate(parts):
@@ -265,20 +275,18 @@ def _compute(
         if len(here):
             heatmap = compute_heatmap(
                 part,
-                figures,
-                brackets.tables,
-                parameters,
+                *rest,
                 here,
                 bin_size,
                 book,
                 price_range=price_range,
                 column_interval_ms=columns.interval_ms,
-                trades=trades,
+                trades=given.trades,
             )
             heatmaps.append(heatmap)
             book = heatmap.book
         if number + 1 < len(parts):
-            book = advance(book, part, figures, brackets.tables, parameters, trades=trades)
+            book = advance(book, part, *rest, trades=given.trades)
     return _joined(heatmaps)
 
 

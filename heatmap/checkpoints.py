@@ -14,7 +14,6 @@ import duckdb
 import numpy as np
 from django.conf import settings
 
-from heatmap.brackets import Brackets
 from heatmap.engine import Book, ModelParameters, advance, model_fingerprint
 from heatmap.history import (
     History,
@@ -23,14 +22,14 @@ from heatmap.history import (
     load_open_interest,
 )
 from heatmap.kept_files import read_kept, write_kept
+from heatmap.market import Market
 from heatmap.trades import load_trades
 from liqheat_project.kernel.instants import DAY_MS, instant_of, milliseconds_of
 
 
 def book_before(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     parameters: ModelParameters,
     instant: int,
     keep: bool,
@@ -40,11 +39,12 @@ def book_before(
     Without one since the history began, an empty book at its start. Books that are missing are
     computed one by one, from the newest one that is there; `keep` says whether to write them.
     """
+    history = market.history
     # The weeks are those of the history's last month, so that windows of other months share them
     # and do not take turns in deleting each other's.
     kept = checkpoint_times(history.start, history.end)
     times = [time for time in kept if history.start < time <= instant]
-    fingerprint = model_fingerprint(parameters, brackets.tables)
+    fingerprint = model_fingerprint(parameters, market.brackets.tables)
     at, book = history.start, Book()
     missing: list[int] = []
     for time in reversed(times):
@@ -54,7 +54,7 @@ def book_before(
             break
         missing.append(time)
     for time in reversed(missing):
-        book = _advanced(cursor, history, brackets, parameters, book, at, time)
+        book = _advanced(cursor, market, parameters, book, at, time)
         at = time
         if keep:
             path = _path(history, fingerprint, time)
@@ -97,13 +97,13 @@ def _first_of_month(instant: int) -> int:
 
 def _advanced(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     parameters: ModelParameters,
     book: Book,
     start: int,
     end: int,
 ) -> Book:
+    history = market.history
     stretches = history.within(start, end)
     if not stretches:
         return book
@@ -111,7 +111,7 @@ def _advanced(
     trades = load_trades(cursor, history, parameters, book, start, end)
     for stretch in stretches:
         candles = engine_candles(load_arrays(cursor, history, stretch), stretch.interval_ms)
-        book = advance(book, candles, figures, brackets.tables, parameters, trades=trades)
+        book = advance(book, candles, figures, market.brackets.tables, parameters, trades=trades)
     return book
 
 

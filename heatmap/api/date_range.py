@@ -5,9 +5,9 @@ from drf_spectacular.utils import extend_schema_view
 from rest_framework import serializers
 
 from heatmap.api.market_view import Cursor, MarketView, Parameters
-from heatmap.api.markets import Market
 from heatmap.api.model import coverage_meta
 from heatmap.history import History
+from heatmap.market import Market
 from ingestion.lake import read
 from ingestion.lake.read import Coverage
 from liqheat_project.kernel.instants import iso

@@ -10,7 +10,6 @@ from rest_framework import serializers
 
 from heatmap.api.liquidation_map import MapQuery
 from heatmap.api.market_view import Cursor, MarketView, Parameters
-from heatmap.api.markets import Market
 from heatmap.api.model import (
     CENTS,
     TIMESTAMPS,
@@ -21,11 +20,10 @@ from heatmap.api.model import (
     heatmap_request,
     model_meta,
 )
-from heatmap.brackets import Brackets
 from heatmap.build import HeatmapRequest
 from heatmap.engine import Explanation
-from heatmap.history import History
 from heatmap.instant import build_explanation
+from heatmap.market import Market
 from ingestion.api.symbols import SETTLED, Coverage
 from liqheat_project.kernel.instants import iso
 from liqheat_project.webkit.answers import JSON
@@ -100,24 +98,19 @@ class ExplainView(MarketView):
         instant = min(query.get("time", market.history.end), market.history.end)
         found = build_explanation(
             cursor,
-            market.history,
-            market.brackets,
-            market.tick_size,
+            market,
             request,
             instant,
             query["price"],
         )
-        return explain_body(
-            request, instant, query["price"], market.history, market.brackets, found
-        )
+        return explain_body(request, instant, query["price"], market, found)
 
 
 def explain_body(
     request: HeatmapRequest,
     instant: int,
     price: float,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     found: tuple[Explanation, Explanation, float] | None,
 ) -> bytes:
     """`{meta, data: {long: [...], short: [...]}}`, the largest first, at most MOST_ENTRIES each.
@@ -125,14 +118,14 @@ def explain_body(
     `meta.entries` and `meta.notional` count all of them, listed or not.
     """
     meta = {
-        "symbol": history.symbol,
+        "symbol": market.symbol,
         "time": iso(instant) if instant else None,
         "price": None,
         "price_bin_size": None,
         "entries": {"long": 0, "short": 0},
         "notional": {"long": 0.0, "short": 0.0},
-        **model_meta(request, history, brackets, instant, instant),
-        **coverage_meta(history),
+        **model_meta(request, market, instant, instant),
+        **coverage_meta(market.history),
     }
     data: dict[str, list[dict[str, Any]]] = {"long": [], "short": []}
     if found is not None:

@@ -15,7 +15,6 @@ from rest_framework import serializers
 
 from heatmap.api.json_formats import MOST_LEVELS, fitted, grid_body, levels_body
 from heatmap.api.market_view import Cursor, MarketView, Parameters
-from heatmap.api.markets import Market
 from heatmap.api.model import (
     CENTS,
     TIMESTAMPS,
@@ -29,7 +28,6 @@ from heatmap.api.model import (
     model_meta,
 )
 from heatmap.api.packed import LAYOUT, packed_body
-from heatmap.brackets import Brackets
 from heatmap.build import (
     LARGEST_GRID,
     LONGEST_COLUMNS,
@@ -42,7 +40,7 @@ from heatmap.build import (
 )
 from heatmap.calibration import calibrated, calibration_meta
 from heatmap.engine import Heatmap
-from heatmap.history import History
+from heatmap.market import Market
 from ingestion.market.datasets import INTERVALS
 from liqheat_project.kernel.instants import iso
 from liqheat_project.webkit.answers import BINARY, JSON
@@ -219,15 +217,13 @@ class HeatmapView(MarketView):
         calibration = calibration_for(query, market)
         request = heatmap_request(query, calibration)
         columns = columns_of(request, market.history)
-        result = build_heatmap(
-            cursor, market.history, market.brackets, market.tick_size, request, columns
-        )
+        result = build_heatmap(cursor, market, request, columns)
         if query["format"] != "packed":
             result = fitted(result, adjustable=request.bin_size is None)
         if result is not None and calibration is not None:
             result = calibrated(result, calibration)
         milliseconds = (time.perf_counter() - started) * 1000
-        meta = heatmap_meta(request, columns, market.history, market.brackets, result, milliseconds)
+        meta = heatmap_meta(request, columns, market, result, milliseconds)
         meta["calibration"] = calibration_meta(calibration)
         shape = {
             "json": levels_body,
@@ -240,23 +236,22 @@ class HeatmapView(MarketView):
 def heatmap_meta(
     request: HeatmapRequest,
     columns: Columns,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     result: Result | None,
     computed_ms: float,
 ) -> dict[str, Any]:
     """The `meta` of a heatmap; without a result all that can be said without one."""
     heatmap = result.heatmap if result else None
     return {
-        "symbol": history.symbol,
+        "symbol": market.symbol,
         "start_time": iso(columns.start) if columns.end else None,
         "end_time": iso(columns.end) if columns.end else None,
         "interval": columns.interval,
         "total_snapshots": len(heatmap.times) if heatmap else 0,
         **_totals(heatmap),
         # The book begins one interval before the first column.
-        **model_meta(request, history, brackets, columns.start - columns.interval_ms, columns.end),
-        **coverage_meta(history),
+        **model_meta(request, market, columns.start - columns.interval_ms, columns.end),
+        **coverage_meta(market.history),
         "computed_ms": round(computed_ms, 1),
     }
 

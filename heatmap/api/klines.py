@@ -8,10 +8,10 @@ from drf_spectacular.utils import extend_schema_view
 from rest_framework import serializers
 
 from heatmap.api.market_view import Cursor, MarketView, Parameters
-from heatmap.api.markets import Market
 from heatmap.api.model import coverage_meta
 from heatmap.build import build_candles
 from heatmap.history import History
+from heatmap.market import Market
 from ingestion.api.symbols import Coverage
 from ingestion.market.datasets import INTERVALS
 from liqheat_project.kernel.instants import iso

@@ -9,7 +9,6 @@ from drf_spectacular.utils import extend_schema_view
 from rest_framework import serializers
 
 from heatmap.api.market_view import Cursor, MarketView, Parameters
-from heatmap.api.markets import Market
 from heatmap.api.model import (
     CENTS,
     TIMESTAMPS,
@@ -20,11 +19,10 @@ from heatmap.api.model import (
     heatmap_request,
     model_meta,
 )
-from heatmap.brackets import Brackets
 from heatmap.build import HeatmapRequest
 from heatmap.engine import Book, LiquidationMap
-from heatmap.history import History
 from heatmap.instant import build_map
+from heatmap.market import Market
 from liqheat_project.kernel.instants import iso
 from liqheat_project.webkit.answers import JSON
 from liqheat_project.webkit.query import InstantField
@@ -82,24 +80,21 @@ class MapView(MarketView):
         started = time.perf_counter()
         request = heatmap_request(query, calibration_for(query, market))
         instant = min(query.get("time", market.history.end), market.history.end)
-        found = build_map(
-            cursor, market.history, market.brackets, market.tick_size, request, instant
-        )
+        found = build_map(cursor, market, request, instant)
         milliseconds = (time.perf_counter() - started) * 1000
-        return map_body(request, instant, market.history, market.brackets, found, milliseconds)
+        return map_body(request, instant, market, found, milliseconds)
 
 
 def map_body(
     request: HeatmapRequest,
     instant: int,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     found: tuple[LiquidationMap, Book, float] | None,
     computed_ms: float,
 ) -> bytes:
     """`{meta, data: [{price, long, short, cumulative_long, cumulative_short}]}`."""
     meta = {
-        "symbol": history.symbol,
+        "symbol": market.symbol,
         "time": iso(instant) if instant else None,
         "price": None,
         "price_bin_size": None,
@@ -107,8 +102,8 @@ def map_body(
         "total_long_volume": 0.0,
         "total_short_volume": 0.0,
         "unplaced_share": None,
-        **model_meta(request, history, brackets, instant, instant),
-        **coverage_meta(history),
+        **model_meta(request, market, instant, instant),
+        **coverage_meta(market.history),
     }
     data: list[dict[str, Any]] = []
     if found is not None:

@@ -8,8 +8,9 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from heatmap.api.markets import Market, market
+from heatmap.api.markets import market
 from heatmap.build import BadRequest
+from heatmap.market import Market
 from ingestion.lake import read
 from liqheat_project.webkit.answers import JSON, Answer, answer, key_of
 from liqheat_project.webkit.query import Query, SymbolQuery, parsed

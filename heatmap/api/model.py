@@ -6,14 +6,13 @@ from typing import Any
 from rest_framework import serializers
 
 from heatmap.api.market_view import Parameters
-from heatmap.api.markets import Market
-from heatmap.brackets import Brackets
 from heatmap.build import DEFAULT_MODEL, MODELS, BadRequest, HeatmapRequest
 from heatmap.calibration import parameters_of
 from heatmap.coinglass import is_coinglass
 from heatmap.engine import COINGLASS_3
 from heatmap.engine.parameters import LARGEST_SMEAR
 from heatmap.history import History
+from heatmap.market import Market
 from heatmap.models import Calibration
 from ingestion.api.symbols import SETTLED, Coverage
 from liqheat_project.kernel.instants import HOUR_MS, iso
@@ -252,10 +251,9 @@ def heatmap_request(query: Parameters, calibration: Calibration | None) -> Heatm
     )
 
 
-def model_meta(
-    request: HeatmapRequest, history: History, brackets: Brackets, start: int, end: int
-) -> dict[str, Any]:
+def model_meta(request: HeatmapRequest, market: Market, start: int, end: int) -> dict[str, Any]:
     """The model, its parameters and the brackets in force between `start` and `end` (ms)."""
+    history, brackets = market.history, market.brackets
     parameters = request.parameters
     since = (
         history.start if request.lookback is None else max(history.start, start - request.lookback)

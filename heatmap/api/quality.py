@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from heatmap.api.market_view import Cursor, MarketView, Parameters
-from heatmap.api.markets import Market
+from heatmap.market import Market
 from ingestion.errors import FileDamaged
 from ingestion.lake import read
 from ingestion.quality.report import DayState, check, version_of_attempts

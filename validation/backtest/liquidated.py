@@ -12,9 +12,9 @@ import orjson
 import redis
 from django.core.cache import caches
 
-from heatmap.brackets import brackets_of
 from heatmap.build import DEFAULT_MODEL, MODELS, HeatmapRequest, build_heatmap, columns_of
-from heatmap.history import history_of, load_open_interest
+from heatmap.history import load_open_interest
+from heatmap.market import market_of
 from ingestion.lake import read
 from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import Symbol
@@ -84,7 +84,8 @@ def _key(symbol: str) -> str:
 
 
 def _compute(cursor: duckdb.DuckDBPyConnection, symbol: Symbol) -> Liquidated | None:
-    history = history_of(cursor, symbol.name)
+    market = market_of(cursor, symbol)
+    history = market.history
     last = history.end // DAY_MS * DAY_MS
     request = HeatmapRequest(
         window=None,
@@ -98,8 +99,7 @@ def _compute(cursor: duckdb.DuckDBPyConnection, symbol: Symbol) -> Liquidated | 
     if request.start is None or request.start > last:
         return None
     columns = columns_of(request, history)
-    brackets = brackets_of(symbol.name)
-    result = build_heatmap(cursor, history, brackets, symbol.tick_size, request, columns)
+    result = build_heatmap(cursor, market, request, columns)
     if result is None:
         return None
     days = len(columns.times)

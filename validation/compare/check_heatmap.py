@@ -18,6 +18,7 @@ from heatmap.build import (
 )
 from heatmap.engine import COINGLASS_3, default_bin_size
 from heatmap.history import History, history_of
+from heatmap.market import Market
 from ingestion.lake import read
 from ingestion.models import Symbol
 from liqheat_project.kernel.instants import iso
@@ -129,8 +130,8 @@ def _our_map(
     )
     try:
         columns = columns_of(request, history)
-        brackets = brackets_of(symbol.name)
-        result = build_heatmap(cursor, history, brackets, symbol.tick_size, request, columns)
+        market = Market(symbol.name, symbol.tick_size, brackets_of(symbol.name), history)
+        result = build_heatmap(cursor, market, request, columns)
     except BadRequest as error:
         raise Unreadable(
             f"Our map can't be built over the reference's window: {error.reason}."

@@ -12,6 +12,7 @@ from heatmap.build import BadRequest, HeatmapRequest
 from heatmap.engine import COINGLASS_3, default_bin_size
 from heatmap.history import History, history_of
 from heatmap.instant import build_map
+from heatmap.market import Market
 from ingestion.lake import read
 from ingestion.models import Symbol
 from liqheat_project.kernel.instants import HOUR_MS, iso
@@ -87,9 +88,8 @@ def _profile(
         lookback=lookback,
     )
     try:
-        found = build_map(
-            cursor, history, brackets_of(symbol.name), symbol.tick_size, request, instant
-        )
+        market = Market(symbol.name, symbol.tick_size, brackets_of(symbol.name), history)
+        found = build_map(cursor, market, request, instant)
     except BadRequest as error:
         raise Unreadable(f"Our map can't be built at {iso(instant)}: {error.reason}.") from error
     if found is None:
