@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from ingestion.errors import FarPrices, FewerRows, LeaseLost, OutcomeUnknown
+from ingestion.errors import FarPrices, FewerRows, OutcomeUnknown
 from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.held import RowsByDay, compare, held_by_day, rows_by_day
@@ -40,16 +40,16 @@ class Load:
 
 
 def replace_files(
-    lake: Lake, loads: Sequence[Load], still_mine: Callable[[], bool], now: datetime
-) -> list[Load]:
+    lake: Lake, loads: Sequence[Load], may_write: Callable[[], bool], now: datetime
+) -> list[Load] | None:
     """Put the rows of `loads` in place of what the lake holds for the same ranges, all or nothing.
 
     All loads are of one symbol, dataset and interval. The ledger and the quarantine change in the
-    same transaction, so what the ledger says is loaded is loaded. `still_mine` is asked under the
+    same transaction, so what the ledger says is loaded is loaded. `may_write` is asked under the
     lock, right before writing. Returns the loads as they were written: without rows that the lake's
-    own show to be false. Raises LeaseLost when `still_mine` says no, NeedsDecision when files hold
-    fewer rows than the lake or prices far from those beside them, OutOfSpace, LakeBusy or
-    TemporaryError otherwise, and leaves no file behind then.
+    own show to be false. Returns None, and writes nothing, when `may_write` says no. Raises
+    NeedsDecision when files hold fewer rows than the lake or prices far from those beside them,
+    OutOfSpace, LakeBusy or TemporaryError otherwise, and leaves no file behind then.
     """
     cursor = lake.cursor()
     table = loads[0].parsed.table
@@ -62,8 +62,9 @@ def replace_files(
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
             with write_lock(lake.config):
-                if not still_mine():
-                    raise LeaseLost(f"{loads[0].parsed.file.name} was taken over or cancelled")
+                if not may_write():
+                    staged.unlink(missing_ok=True)
+                    return None
                 with lake.transaction():
                     kept_days = _require_all_rows(cursor, loads, fresh)
                     _delete_ranges(cursor, loads, table, kept_days)

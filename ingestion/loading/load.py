@@ -17,7 +17,6 @@ from ingestion import lake
 from ingestion.errors import (
     IngestionError,
     LeaseLost,
-    LoadedMeanwhile,
     NeedsDecision,
     TemporaryError,
 )
@@ -188,38 +187,48 @@ def _prepare(
 
 
 def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
-    """Write what was parsed in one commit, or only report it for a dry run."""
-    chunks = [chunk for chunk in held.chunks if chunk.pk in loads]
-    if not chunks:
-        return
-    dry_run = chunks[0].job.dry_run
-    try:
-        if dry_run:
-            written = check_files(lake.writer(), list(loads.values()))
+    """Write what was parsed in one commit, or only report it for a dry run. Files that cannot go
+    with the others end by themselves, and the rest is tried again."""
+    while loads:
+        chunks = [chunk for chunk in held.chunks if chunk.pk in loads]
+        try:
+            written = _write(held, chunks, loads)
+        except NeedsDecision as error:
+            loads = _without_undecided(held, chunks, loads, error, outcome)
+        except IngestionError as error:
+            for chunk in chunks:
+                _end_attempt(held, chunk, error, outcome)
+            return
         else:
-            damage.clear_the_way(chunks)
-            written = replace_files(
-                lake.writer(),
-                list(loads.values()),
-                lambda: _may_write(held, chunks, loads),
-                timezone.now(),
-            )
-    except LoadedMeanwhile:
-        _finish(held, _without_unchanged(held, chunks, loads), outcome)
-        return
-    except NeedsDecision as error:
-        _finish(held, _without_undecided(held, chunks, loads, error, outcome), outcome)
-        return
-    except IngestionError as error:
-        for chunk in chunks:
-            _end_attempt(held, chunk, error, outcome)
-        return
-    loads = {load.chunk_id: load for load in written}
+            if written is not None:
+                _report(held, chunks, {load.chunk_id: load for load in written})
+                return
+            loads = _without_unchanged(held, chunks, loads)
+
+
+def _write(held: Lease, chunks: list[Chunk], loads: dict[int, Load]) -> list[Load] | None:
+    """None where another job has put one of the files into the lake meanwhile. Raises LeaseLost,
+    NeedsDecision and what else keeps the lake from being written."""
+    if chunks[0].job.dry_run:
+        return check_files(lake.writer(), list(loads.values()))
+    damage.clear_the_way(chunks)
+    written = replace_files(
+        lake.writer(),
+        list(loads.values()),
+        lambda: held.is_held(chunks) and not _unchanged(chunks, loads),
+        timezone.now(),
+    )
+    if written is None and not _unchanged(chunks, loads):
+        raise LeaseLost(f"{chunks[0]} was taken over or cancelled")
+    return written
+
+
+def _report(held: Lease, chunks: list[Chunk], loads: dict[int, Load]) -> None:
     for chunk in chunks:
         load = loads[chunk.pk]
         held.end(
             chunk,
-            ChunkState.CHECKED if dry_run else ChunkState.LOADED,
+            ChunkState.CHECKED if chunk.job.dry_run else ChunkState.LOADED,
             rows=load.parsed.rows,
             quarantined=load.parsed.quarantined,
             duplicates=load.parsed.duplicates,
@@ -228,13 +237,6 @@ def _finish(held: Lease, loads: dict[int, Load], outcome: Outcome) -> None:
             origin=load.origin,
             reason=load.parsed.note,
         )
-
-
-def _may_write(held: Lease, chunks: list[Chunk], loads: dict[int, Load]) -> bool:
-    """Asked under the lake's lock. Raises LoadedMeanwhile when another job has just been here."""
-    if _unchanged(chunks, loads):
-        raise LoadedMeanwhile("Another job has loaded the same file meanwhile")
-    return held.is_held(chunks)
 
 
 def _without_unchanged(held: Lease, chunks: list[Chunk], loads: dict[int, Load]) -> dict[int, Load]:
@@ -289,15 +291,14 @@ def _end_unchanged(held: Lease, chunk: Chunk, known: LedgerLine) -> None:
 
 
 def _end_attempt(held: Lease, chunk: Chunk, error: IngestionError, outcome: Outcome) -> None:
-    # A lost lease changes nothing here, except for the rest of a batch of which one was taken away.
-    again = isinstance(error, TemporaryError | LeaseLost)
     why = {"reason": str(error), "error_class": type(error).__name__}
     if isinstance(error, NeedsDecision):
         held.end(chunk, ChunkState.UNDECIDED, **why)
         return
-    if not again or chunk.attempts >= settings.CHUNK_MAX_ATTEMPTS:
+    if not isinstance(error, TemporaryError) or chunk.attempts >= settings.CHUNK_MAX_ATTEMPTS:
         held.end(chunk, ChunkState.FAILED, **why)
         return
+    # A lost lease changes nothing here, except for the rest of a batch of which one was taken away.
     wait = backoff(chunk.attempts, settings.RETRY_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
     delay = max(wait, getattr(error, "retry_after", None) or 0)
     retry_at = clock.now() + timedelta(seconds=delay)
