@@ -34,6 +34,7 @@ from ingestion.models import (
 )
 from liqheat_project.celery import app
 from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.logs import leave_the_screen_to_a_command
 from liqheat_project.kernel.runs import RunState
 
 BROKER_TIMEOUT_SECONDS = 3.0
@@ -125,6 +126,8 @@ class LoadCommand(ProjectCommand):
         parser.add_argument("--db", metavar="PATH", help="accepted, but without effect")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["verbosity"] < 2:
+            leave_the_screen_to_a_command()
         symbol = find_symbol(options["symbol"])
         start, end = self._dates(options)
         folder = data_folder(options["data_dir"]) if options["data_dir"] else None

@@ -26,6 +26,8 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 HTTPS = env.flag("HTTPS", default=False)
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
+ACCESS_LOG = env.flag("ACCESS_LOG", True)
 
 VAR_DIR = env.folder("VAR_DIR", "var", BASE_DIR)
 # Every program reads the settings first: what it writes is its user's alone.
@@ -166,6 +168,7 @@ CHECKSUM_DAYS = env.number("CHECKSUM_DAYS", 30, minimum=1, maximum=3650)
 
 VISIBILITY_TIMEOUT_SECONDS = env.number("VISIBILITY_TIMEOUT_SECONDS", 3600, minimum=5)
 CELERY_BROKER_URL = REDIS_URL
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its lines go where all others go
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -279,6 +282,7 @@ INSTALLED_APPS = [
     "validation",
 ]
 MIDDLEWARE = [
+    *(["liqheat_project.webkit.access_log.AccessLogMiddleware"] if ACCESS_LOG else []),
     "django.middleware.security.SecurityMiddleware",
     "liqheat_project.webkit.content_security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -426,9 +430,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "text": {"()": "liqheat_project.kernel.logs.TextFormatter"},
+        "json": {"()": "liqheat_project.kernel.logs.JsonFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "httpx": {"level": "WARNING"},

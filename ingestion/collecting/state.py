@@ -1,5 +1,6 @@
 """The collectors' status records."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from ingestion.models import CollectorState
+from liqheat_project.kernel.logs import event
 
 
 def succeeded(
@@ -16,6 +18,7 @@ def succeeded(
     **details: Any,
 ) -> None:
     """A run went well. `details` are kept until the next success."""
+    event("round", collector=collector, symbol=symbol, state="ok", **details)
     CollectorState.objects.update_or_create(
         collector=collector,
         symbol=symbol,
@@ -35,6 +38,9 @@ def failed(
     next_run: datetime | None = None,
 ) -> None:
     """A run failed for a reason that a person can act on."""
+    event(
+        "round", logging.WARNING, collector=collector, symbol=symbol, state="failed", reason=reason
+    )
     failure = {"last_error": reason, "last_error_at": timezone.now(), "next_run": next_run}
     CollectorState.objects.update_or_create(
         collector=collector,

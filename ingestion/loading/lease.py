@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from ingestion.errors import LeaseLost
 from ingestion.models import Chunk, ChunkState
 from liqheat_project.kernel import clock
+from liqheat_project.kernel.logs import event
 
 BATCH_SIZE = {"aggTrades": 1}
 DEFAULT_BATCH_SIZE = 32
@@ -65,6 +66,8 @@ class Lease:
                 **{"bytes_done": done, "bytes_total": total, "error_class": "", **values},
             )
         )
+        if ended:
+            _log_end(chunk, state, finished, values)
         return bool(ended)
 
     @contextmanager
@@ -98,6 +101,26 @@ class Lease:
 
     def _mine(self) -> QuerySet[Chunk]:
         return Chunk.objects.filter(lease_token=self.token, state=ChunkState.RUNNING)
+
+
+def _log_end(
+    chunk: Chunk, state: str, finished: datetime | None, values: Mapping[str, object]
+) -> None:
+    known = {name: values.get(name) for name in ("rows", "quarantined", "reason", "retry_at")}
+    event(
+        "file",
+        logging.WARNING if values.get("error_class") else logging.INFO,
+        symbol=chunk.job.symbol.name,
+        file=chunk.file.name,
+        state=state,
+        job=chunk.job_id,
+        chunk=chunk.pk,
+        attempt=chunk.attempts,
+        seconds=(finished - chunk.started_at).total_seconds()
+        if finished and chunk.started_at
+        else None,
+        **known,
+    )
 
 
 @transaction.atomic
@@ -138,6 +161,7 @@ def take(chunk_id: int) -> Lease | None:
     )
     for one in chunks:
         one.job = chunk.job
+        one.started_at = one.started_at or now
         one.attempts += 1
     return Lease(chunks, token)
 

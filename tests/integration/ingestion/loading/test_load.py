@@ -12,6 +12,7 @@ from ingestion.lake.ledger import lines_of
 from ingestion.loading import jobs, load
 from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import Chunk, ChunkState, IngestionJob, Symbol
+from liqheat_project.kernel.logs import EVENTS
 from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import agg_trades_csv, put_csv, put_zip
 from tests.support.archive_server import ArchiveServer
@@ -121,8 +122,9 @@ def test_a_changed_file_replaces_its_day_only(
 
 
 def test_a_missing_file_fails_the_job_and_the_others_load(
-    symbol: Symbol, lake: LakeConfig, tmp_path: Path
+    symbol: Symbol, lake: LakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", EVENTS)
     files = plan_files("ETHUSDT", "aggTrades", None, FIRST, LAST)
     for file in (files[0], files[2]):
         put_csv(tmp_path, file)
@@ -132,6 +134,12 @@ def test_a_missing_file_fails_the_job_and_the_others_load(
     assert "ETHUSDT-aggTrades-2024-11-02" in failed.reason
     assert failed.attempts == 1
     assert len(trades()) == 200
+    lines = [record.fields for record in caplog.records if record.getMessage() == "file"]
+    assert [(line["file"][-10:], line["state"], line.get("rows")) for line in lines] == [
+        ("2024-11-01", "loaded", 100),
+        ("2024-11-02", "failed", None),
+        ("2024-11-03", "loaded", 100),
+    ]
 
     put_csv(tmp_path, files[1])
     assert jobs.retry_failed(job) == [failed.pk]
