@@ -18,7 +18,7 @@ from heatmap.recent import rows_between
 from ingestion.lake import read
 from ingestion.lake.ledger import LedgerLine, lines_of
 from ingestion.lake.read import CandleDay
-from ingestion.lake.settlement import settled_at
+from ingestion.lake.settlement import is_suspected, settled_at
 from ingestion.market.datasets import INTERVALS, OPEN_INTEREST_MS
 from liqheat_project.kernel.instants import DAY_MS, milliseconds_of
 
@@ -217,10 +217,9 @@ def load_open_interest(
 
 
 def _may_be_settled(files: Sequence[LedgerLine]) -> bool:
-    """Whether the newest figures of open interest were set aside; else the quarantine need not be
-    asked."""
     lines = [file for file in files if file.dataset == "metrics"]
-    return bool(lines) and max(lines, key=lambda line: line.range_start).quarantined > 0
+    newest = max(lines, key=lambda line: line.range_start, default=None)
+    return newest is not None and is_suspected(newest.rows, newest.quarantined)
 
 
 def _digest(*parts: object) -> str:

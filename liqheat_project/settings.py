@@ -85,9 +85,9 @@ if EMBEDDED_CACHE:
     if EMBEDDED_CACHE_FILE.is_file():
         CACHE_URL = EMBEDDED_CACHE_FILE.read_text().strip()
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL},
+    "default": {"BACKEND": "liqheat_project.kernel.cache.Cache", "LOCATION": CACHE_URL},
     "answers": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "liqheat_project.kernel.cache.Cache",
         "LOCATION": CACHE_URL,
         "KEY_PREFIX": "answers",
         "TIMEOUT": 600,

@@ -16,6 +16,7 @@ from ingestion.symbols.supported_pairs import Pair, supported_pairs
 from liqheat_project.kernel.instants import iso_or_none
 from liqheat_project.webkit.answers import CACHE_CONTROL, JSON
 from liqheat_project.webkit.query import Query, parsed
+from liqheat_project.webkit.schema import ERRORS
 
 OUTCOMES = ["approved", "expired", "rejected", "no_reference"]
 
@@ -71,7 +72,8 @@ SYMBOLS = extend_schema(
     summary="Supported pairs",
     description="Every registered symbol: whether it is enabled, validated, and what is loaded. An "
     "approval that ends takes nothing away: `enabled` alone says whether a symbol is served.",
-    responses={(200, JSON): Symbols},
+    responses={(200, JSON): Symbols}
+    | {status: error for status, error in ERRORS.items() if status[0] != 404},
     examples=[
         OpenApiExample(
             "BTCUSDT",
@@ -92,6 +94,8 @@ SYMBOLS = extend_schema(
                             "data_start": "2024-09-01T00:00:00Z",
                             "data_end": "2026-11-25T00:00:00Z",
                         },
+                        "settled_at": None,
+                        "damaged": False,
                         "note": "",
                         "text": {
                             "symbol": "BTC/USDT",

@@ -45,6 +45,7 @@ SLICE_MS = 600_000  # coverage is written in such pieces; no piece lies across m
 MAX_KEPT_EVENTS = 100_000
 MAX_KEPT_BAD_MESSAGES = 100
 MAX_RAW_BYTES = 500
+WRITES_OF_ONE_LAKE = 720  # an hour: the memory of DuckDB grows with each
 WARNING_MS = MINUTE_MS  # bad messages are logged once in so long
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 300.0
 
@@ -99,6 +100,7 @@ class Recorder:
         self._heard: list[Heard] = []
         self._since: dict[str, int] = {}
         self._warned_ms = 0
+        self._writes = 0
 
     @property
     def is_full(self) -> bool:
@@ -152,6 +154,9 @@ class Recorder:
         self._cut_whole_slices()
         add_liquidations(lake.writer(), self._events, self._heard, self._bad, enabled_symbols)
         self._events, self._bad, self._heard = [], [], []
+        self._writes += 1
+        if self._writes % WRITES_OF_ONE_LAKE == 0:
+            lake.close()
 
     def unwritten(self) -> dict[str, list[tuple[int, int]]]:
         """By symbol, the span heard since the last whole piece (ms)."""

@@ -2,7 +2,15 @@
 
 from ingestion.lake import read
 from ingestion.lake.checksums import Damage, find_damage, record_new
-from ingestion.lake.connection import Lake, LakeConfig, configure, reader, write_lock, writer
+from ingestion.lake.connection import (
+    Lake,
+    LakeConfig,
+    close,
+    configure,
+    reader,
+    write_lock,
+    writer,
+)
 from ingestion.lake.damaged import take_out
 from ingestion.lake.days import bytes_within, lines_touching, rows_within
 from ingestion.lake.files import LakeFile, each_day, list_files
@@ -23,6 +31,7 @@ __all__ = [
     "Removal",
     "bytes_kept",
     "bytes_within",
+    "close",
     "configure",
     "discard",
     "each_day",

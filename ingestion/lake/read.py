@@ -208,18 +208,17 @@ def candle_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[CandleDa
 
 
 def candle_ranges(
-    cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str]
+    cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str] = ()
 ) -> dict[str, tuple[int, int]]:
-    """By symbol, the open of the first and the end of the newest candle of any interval (ms). No
-    file of another symbol is opened."""
-    if not symbols:
-        return {}
+    """By symbol, the open of the first and the end of the newest candle of any interval (ms): of
+    all, or of these, without opening a file of another."""
     # As single parameters the names choose the files; as a list they would filter rows.
     names = ", ".join(f"${number}" for number in range(1, len(symbols) + 1))
+    where = f"WHERE symbol IN ({names})" if symbols else ""
     selects = " UNION ALL ".join(
         f"SELECT symbol, epoch_ms(min(open_time)) AS first, "
         f"epoch_ms(max(open_time)) + {INTERVALS[interval]} AS last "
-        f"FROM {table.name} WHERE symbol IN ({names}) GROUP BY symbol"
+        f"FROM {table.name} {where} GROUP BY symbol"
         for interval, table in CANDLES.items()
     )
     rows = cursor.execute(

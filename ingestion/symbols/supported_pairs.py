@@ -68,7 +68,12 @@ def supported_pairs(now: datetime) -> list[Pair]:
     with read.snapshot() as cursor:
         loaded = read.loaded_series(cursor)
         settled = settlements(cursor)
-    ranges, unreadable = _candle_ranges([symbol.name for symbol in symbols])
+    unreadable: list[str] = []
+    try:
+        with read.snapshot() as cursor:
+            ranges = read.candle_ranges(cursor)
+    except FileDamaged:
+        ranges, unreadable = _readable_ranges([symbol.name for symbol in symbols])
     for name in unreadable:
         requests.look_for_damage(name)
     damaged = {*unreadable, *DamagedFile.objects.values_list("symbol", flat=True)}
@@ -92,17 +97,17 @@ def markdown(pairs: Iterable[Pair]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _candle_ranges(names: Sequence[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
+def _readable_ranges(names: Sequence[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
     """The ranges by symbol, and the symbols with a file that cannot be read: found by halves, for
     what DuckDB says does not always name the file."""
     try:
         with read.snapshot() as cursor:
             return read.candle_ranges(cursor, names), []
     except FileDamaged:
-        if len(names) == 1:
+        if len(names) < 2:
             return {}, list(names)
     middle = len(names) // 2
-    (first, bad), (second, worse) = map(_candle_ranges, (names[:middle], names[middle:]))
+    (first, bad), (second, worse) = map(_readable_ranges, (names[:middle], names[middle:]))
     return first | second, bad + worse
 
 

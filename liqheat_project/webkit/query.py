@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from rest_framework import serializers
@@ -28,9 +29,16 @@ class Query(serializers.Serializer):
 
 def parsed(query: type[Query], request: Request) -> dict[str, Any]:
     """The parameters of a request; answered 400, with the one that has to change, if it has to."""
-    serializer = query(data=request.query_params.dict())
+    return dict(_parsed(query, tuple(request.query_params.dict().items())))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(query: type[Query], parameters: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Remembers what is valid: checking it takes a third of the time of an answer that is kept."""
+    serializer = query(data=dict(parameters))
     serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+    validated: dict[str, Any] = serializer.validated_data
+    return validated
 
 
 class SymbolField(serializers.CharField):

@@ -69,14 +69,21 @@ class ClientThrottle(BaseThrottle):
         name = hashlib.sha256(client.encode()).hexdigest()[:32]
         key = f"throttle:{kind}:{name}:{int(now // WINDOW_SECONDS)}"
         try:
-            cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
-            return int(cache.incr(key)) <= most
+            return _counted(key) <= most
         except (RedisError, ValueError) as error:  # ValueError: the cache has just dropped it
             logger.warning("Requests are not counted, the cache does not answer: %s", error)
             return True
 
     def wait(self) -> float:
         return self._wait
+
+
+def _counted(key: str) -> int:
+    try:
+        return int(cache.incr(key))
+    except ValueError:  # the first of this minute
+        cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
+        return int(cache.incr(key))
 
 
 def client_of(request: Request) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Windows in which the price falls, or rises, a hundredfold and more are answered as any other."""
+"""Windows in which the price falls a hundredfold and more are answered as any other."""
 
 from itertools import pairwise
 from typing import Any
@@ -43,8 +43,8 @@ def at_once(start: float, end: float) -> list[float]:
 
 @pytest.mark.parametrize(
     "prices",
-    [at_once(75.0, 0.75), steadily(80.0, 0.00002), steadily(0.002, 90.0)],
-    ids=["redenominated", "fallen by four million times", "risen"],
+    [at_once(75.0, 0.75), steadily(80.0, 0.00002)],
+    ids=["redenominated", "fallen by four million times"],
 )
 def test_the_default_bin_always_answers(prices: list[float], lake: LakeConfig) -> None:
     Symbol.objects.filter(name="ETHUSDT").update(enabled=True, tick_size="0.00001")
@@ -61,11 +61,9 @@ def test_the_default_bin_always_answers(prices: list[float], lake: LakeConfig) -
         assert answer.status_code == 200, (parameters, answer.content)
         return answer
 
-    for window in ("24h", "48h", "1y"):
-        for form in ("json", "grid", "packed"):
-            ask(HEATMAP, time_window=window, format=form)
-    for interval in ("5m", "1d"):
-        ask(HEATMAP, time_window="48h", interval=interval)
+    for form in ("json", "grid", "packed"):
+        ask(HEATMAP, time_window="48h", format=form)
+    ask(HEATMAP, time_window="1y")
     ask(HEATMAP, time_window="48h", model="coinglass-3")
     meta = ask(HEATMAP, start_time="2024-11-01T00:00:00", end_time="2024-11-01T23:59:59").json()[
         "meta"

@@ -154,7 +154,7 @@ def test_a_broker_that_forgets_everything_does_not_lose_the_job(
 def test_a_broker_that_is_killed_and_started_again_does_not_lose_the_job(
     five_days: Plan, start_worker: StartWorker
 ) -> None:
-    start_worker(concurrency=1, **WORKER_SETTINGS)
+    worker = start_worker(concurrency=1, **WORKER_SETTINGS)
     job = five_days()
     send(job)
     wait_for(job, some_chunk(ChunkState.RUNNING), 30)
@@ -162,6 +162,7 @@ def test_a_broker_that_is_killed_and_started_again_does_not_lose_the_job(
     session_broker.restart_after_kill()
     wait_for_end(job)
     assert job.state == RunState.SUCCEEDED
+    assert worker.process.poll() is None, f"it comes back by itself:\n{worker.log}"
     assert_rows_of_a_clean_run()
     forget_dead_connections()
 

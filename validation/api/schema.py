@@ -123,12 +123,11 @@ SYMBOL = OpenApiParameter(
 def _described(summary: str, text: str, query: Any, answer: Any, example: dict[str, Any]) -> Any:
     shown = OpenApiExample("ETHUSDT", value=example, description="shortened")
     response = OpenApiResponse(answer, description="the newest first", examples=[shown])
-    errors = {key: error for key, error in ERRORS.items() if key[0] != 503}
     return extend_schema(
         summary=summary,
         description=text,
         parameters=[query, SYMBOL],
-        responses={(200, JSON): response} | errors,
+        responses={(200, JSON): response} | ERRORS,
     )
 
 

@@ -97,6 +97,15 @@ def says(text: str) -> bool:
     return state is not None and text in f"{state.last_error} {state.details.get('status')}"
 
 
+def test_the_recorder_opens_its_lake_anew_now_and_then(lake, monkeypatch):
+    monkeypatch.setattr(liquidations, "WRITES_OF_ONE_LAKE", 2)
+    recorder, before = Recorder(), the_lake.writer()
+    recorder.write()
+    assert the_lake.writer() is before
+    recorder.write()
+    assert the_lake.writer() is not before
+
+
 def test_every_order_of_the_enabled_symbols_is_recorded_and_no_other(exchange, start):
     enable("ETHUSDT", "BTCUSDT")
     start()

@@ -1,6 +1,6 @@
 import pytest
 
-from liqheat_project.kernel.cache import BytesSerializer
+from liqheat_project.kernel.cache import BytesSerializer, OneClient
 from liqheat_project.webkit import answers
 from liqheat_project.webkit.answers import fingerprint, key_of
 
@@ -35,3 +35,8 @@ def test_the_cache_takes_bytes_and_gives_them_back_unread():
     assert serializer.loads(serializer.dumps(pickled)) == pickled
     with pytest.raises(TypeError, match="bytes, not dict"):
         serializer.dumps({"a": 1})  # type: ignore[arg-type]
+
+
+def test_a_cache_keeps_its_client():
+    cache = OneClient(["redis://127.0.0.1:9/0"], BytesSerializer)
+    assert cache.get_client("a") is cache.get_client("b", write=True)
