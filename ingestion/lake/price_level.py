@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 
@@ -11,8 +12,10 @@ from ingestion.market.formats import row_range
 from ingestion.market.plausibility import MAX_PRICE_FACTOR, is_near
 
 _DAY = timedelta(days=1)
+_MEDIAN = "approx_quantile({0}, 0.5)"
 
 Range = tuple[datetime, datetime]
+Extremes = tuple[float, float]
 
 
 def contradictions(cursor: duckdb.DuckDBPyConnection, files: Sequence[ParsedFile]) -> list[str]:
@@ -21,55 +24,73 @@ def contradictions(cursor: duckdb.DuckDBPyConnection, files: Sequence[ParsedFile
     Its median must be within MAX_PRICE_FACTOR of the median of the day before or of the day after,
     in the lake or in the other files. One other file alone is no witness: either may be wrong.
     """
-    table = files[0].table
-    if table is OPEN_INTEREST:
+    if files[0].table is OPEN_INTEREST:
         return [""] * len(files)
     ranges = [_naive(row_range(one.file)) for one in files]
-    medians = _medians(cursor, files)
     reasons = []
     for parsed, (start, until) in zip(files, ranges, strict=True):
-        own = medians.get(str(parsed.rows_path))
         beside = [
-            median
+            other
             for other, (first, last) in zip(files, ranges, strict=True)
-            if (until == first or last == start) and (median := medians.get(str(other.rows_path)))
+            if other.rows and (until == first or last == start)
         ]
-        known = [
-            median
-            for span in ((start - _DAY, start), (until, until + _DAY))
-            if span not in ranges and (median := _median_in_lake(cursor, parsed, span))
-        ]
-        others = [*known, *beside]
-        is_judged = bool(known) or len(beside) > 1
-        if own is None or not is_judged or any(is_near(own, other) for other in others):
-            reasons.append("")
-        else:
-            reasons.append(_reason(parsed, own, others))
+        days = [day for day in ((start - _DAY, start), (until, until + _DAY)) if day not in ranges]
+        reasons.append(_contradiction(cursor, parsed, beside, days) if parsed.rows else "")
     return reasons
 
 
-def _medians(cursor: duckdb.DuckDBPyConnection, files: Sequence[ParsedFile]) -> dict[str, float]:
-    paths = [str(one.rows_path) for one in files if one.rows]
-    if not paths:
-        return {}
-    found = cursor.execute(
-        f"SELECT filename, approx_quantile({_price(files[0].table)}, 0.5) "
-        "FROM read_parquet($paths, filename => true) GROUP BY filename",
-        {"paths": paths},
-    ).fetchall()
-    return dict(found)
+def _contradiction(
+    cursor: duckdb.DuckDBPyConnection,
+    parsed: ParsedFile,
+    beside: Sequence[ParsedFile],
+    days: Sequence[Range],
+) -> str:
+    # Where all prices of both are near each other, so are the medians. Finding a median takes
+    # longer than all other checks together.
+    if any(_are_near(parsed.prices, other.prices) for other in beside):
+        return ""
+    held = []
+    for day in days:
+        lowest, highest = _in_lake(cursor, parsed, day, "min({0}), max({0})")
+        if lowest is not None:
+            if _are_near(parsed.prices, (lowest, highest)):
+                return ""
+            held.append(day)
+    if not held and len(beside) < 2:
+        return ""
+    own, *medians = (_median(cursor, one) for one in (parsed, *beside))
+    medians = [*(_in_lake(cursor, parsed, day, _MEDIAN)[0] for day in held), *medians]
+    if any(is_near(own, median) for median in medians):
+        return ""
+    return _reason(parsed, own, medians)
 
 
-def _median_in_lake(
-    cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile, span: Range
-) -> float | None:
+def _are_near(prices: Extremes | None, others: Extremes | None) -> bool:
+    if prices is None or others is None:
+        return False
+    return is_near(min(prices[0], others[0]), max(prices[1], others[1]))
+
+
+def _median(cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile) -> float:
+    (found,) = cursor.execute(
+        f"SELECT {_MEDIAN.format(_price(parsed.table))} FROM read_parquet($path)",
+        {"path": str(parsed.rows_path)},
+    ).fetchone()  # type: ignore[misc]
+    return float(found)
+
+
+def _in_lake(
+    cursor: duckdb.DuckDBPyConnection, parsed: ParsedFile, day: Range, figures: str
+) -> Sequence[Any]:
+    """Figures of the prices, {0}, that the lake holds of a day."""
     table = parsed.table
     found = cursor.execute(
-        f"SELECT approx_quantile({_price(table)}, 0.5) FROM {table.name} "
+        f"SELECT {figures.format(_price(table))} FROM {table.name} "
         f"WHERE symbol = ? AND {table.time} >= ? AND {table.time} < ?",
-        [parsed.file.symbol, *span],
+        [parsed.file.symbol, *day],
     ).fetchone()
-    return found[0] if found else None
+    assert found is not None
+    return found
 
 
 def _price(table: MarketTable) -> str:

@@ -111,7 +111,7 @@ def _set_false_rows_aside(
         return [_without_known_trades(cursor, load) for load in loads], None
     if table is not OPEN_INTEREST:
         return list(loads), None
-    figures = [_figures(cursor, load) for load in loads]
+    figures = _figures(cursor, loads)
     symbol = loads[0].parsed.file.symbol
     ranges = [(naive(a), naive(b)) for a, b in (row_range(load.parsed.file) for load in loads)]
     together = [figure for of_load in figures for figure in of_load]
@@ -136,34 +136,41 @@ def _require_near_prices(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load
         raise FarPrices("; ".join(reasons.values()), reasons)
 
 
-def _figures(cursor: duckdb.DuckDBPyConnection, load: Load) -> list[Figure]:
+def _figures(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> list[list[Figure]]:
+    by_path: dict[str, list[Figure]] = {str(load.parsed.rows_path): [] for load in loads}
     rows = cursor.execute(
-        "SELECT timestamp, open_interest_contracts, open_interest_value, source "
-        "FROM read_parquet($path)",
-        {"path": str(load.parsed.rows_path)},
+        "SELECT filename, timestamp, open_interest_contracts, open_interest_value, source "
+        "FROM read_parquet($paths, filename => true)",
+        {"paths": list(by_path)},
     ).fetchall()
-    return [Figure(*row) for row in rows]
+    for path, *figure in rows:
+        by_path[path].append(Figure(*figure))
+    return list(by_path.values())
 
 
 def _without_known_trades(cursor: duckdb.DuckDBPyConnection, load: Load) -> Load:
     """A trade that stands in two files is kept once, as one that stands twice in a file. Where the
     lake knows most of a file's numbers, it is the numbers that begin anew."""
     start, until = (naive(instant) for instant in row_range(load.parsed.file))
+    path = {"path": str(load.parsed.rows_path)}
+    # As numbers, not as a subquery, the bounds leave all files out that have no such trades.
+    first, last = cursor.execute(
+        "SELECT min(agg_trade_id), max(agg_trade_id) FROM read_parquet($path)", path
+    ).fetchone()  # type: ignore[misc]
     found = cursor.execute(
         f"""
-        WITH ids AS (SELECT agg_trade_id FROM read_parquet($path)),
-             span AS (SELECT min(agg_trade_id) AS first, max(agg_trade_id) AS last FROM ids)
-        SELECT agg_trade_id FROM ids SEMI JOIN (
+        SELECT agg_trade_id FROM read_parquet($path) SEMI JOIN (
             SELECT agg_trade_id FROM {TRADES.name}
             WHERE symbol = $symbol AND NOT (timestamp >= $start AND timestamp < $until)
-              AND agg_trade_id >= (SELECT first FROM span)
-              AND agg_trade_id <= (SELECT last FROM span)) known USING (agg_trade_id)
+              AND agg_trade_id >= $first AND agg_trade_id <= $last) known USING (agg_trade_id)
         """,
-        {
-            "path": str(load.parsed.rows_path),
+        path
+        | {
             "symbol": load.parsed.file.symbol,
             "start": start,
             "until": until,
+            "first": first,
+            "last": last,
         },
     ).fetchall()
     if len(found) > QUARANTINE_LIMIT_SHARE * load.parsed.rows:

@@ -17,6 +17,7 @@ from ingestion import audit, lake
 from ingestion.collecting import state
 from ingestion.collecting.rounds import accounted, in_seconds
 from ingestion.errors import BadRequest
+from ingestion.lake.connection import translated_errors
 from ingestion.lake.schema import dataset_of, table_of
 from ingestion.models import (
     ENDED_CHUNK_STATES,
@@ -114,8 +115,9 @@ def clear_the_way(chunks: Sequence[Chunk]) -> None:
     """
     symbol, dataset, interval = chunks[0].job.symbol, chunks[0].dataset, chunks[0].interval
     ranges = [_days_of(chunk) for chunk in chunks]
-    with lake.read.snapshot() as cursor:
-        files = lake.list_files(cursor, symbol.name, table_of(dataset, interval).plain_name)
+    table = table_of(dataset, interval).plain_name
+    with translated_errors():  # a worker that loads files has no other use for a lake to read only
+        files = lake.list_files(lake.writer().cursor(), symbol.name, table)
     touched = [file for file in files if any(file.touches(days) for days in ranges)]
     damages = lake.find_damage(lake.writer(), touched)
     if not damages:

@@ -6,6 +6,7 @@ from ingestion.errors import FarPrices
 from ingestion.lake import LakeConfig
 from tests.support.archive_files import klines_csv
 from tests.support.lake_days import count, day, put
+from tests.unit.ingestion.lake.parsing import with_cell
 
 TABLE = "klines_5m_history"
 
@@ -25,4 +26,6 @@ def test_a_file_far_from_the_days_beside_it_needs_a_decision(lake: LakeConfig) -
     candles(2, 90_000.0, accept_bad=True)
     candles(3, 80_000.0)  # the price did move so far
     candles(9, 5.0)  # nothing is known of the days beside it
-    assert count(table=TABLE) == 5 * 288
+    file = day(number=10, dataset="klines", interval="5m")
+    put(file, content=with_cell(klines_csv(file, 30.0), 200, 2, "100"))  # its median is near
+    assert count(table=TABLE) == 6 * 288

@@ -54,6 +54,14 @@ def test_a_bad_cell_sends_its_candle_to_quarantine(
     assert reason in bad_rows(cursor)[0][1]
 
 
+def test_of_the_prices_the_lowest_and_the_highest_of_good_candles_are_told(parsed: Parse) -> None:
+    lines = [line.split(",") for line in CANDLE_TEXT.splitlines()[1:]]
+    extremes = min(float(line[3]) for line in lines), max(float(line[2]) for line in lines)
+    assert parsed(CANDLES, CANDLE_TEXT).prices == extremes
+    assert parsed(CANDLES, with_cell(CANDLE_TEXT, 200, 3, "0.001")).prices == (0.001, extremes[1])
+    assert parsed(CANDLES, with_cell(CANDLE_TEXT, 200, 3, "0")).prices == extremes
+
+
 @pytest.mark.parametrize(("column", "value"), [(6, ""), (6, "1"), (11, "junk"), (9, "")])
 def test_cells_that_no_table_needs_may_hold_anything(
     cursor: duckdb.DuckDBPyConnection, parsed: Parse, column: int, value: str
