@@ -7,8 +7,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liqheat_project.settings")
 
 from django.conf import settings
 
-from liqheat_project.lib.processes import die_with_parent
-from liqheat_project.lib.web_worker import Bounds, WaitressWorker
+from liqheat_project.launcher.processes import die_with_parent
+from liqheat_project.launcher.web_worker import Bounds, WaitressWorker
 
 wsgi_app = "liqheat_project.wsgi"
 bind = settings.WEB_ADDRESS

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-from liqheat_project.lib.first_run import complete_env_file
-
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liqheat_project.settings")
     if sys.argv[1:2] == ["up"]:  # before the settings, which need the secrets
+        from liqheat_project.launcher.first_run import complete_env_file
+
         complete_env_file(
             Path(os.environ.get("ENV_FILE") or Path(__file__).resolve().parent / ".env")
         )
@@ -22,7 +22,7 @@ if __name__ == "__main__":
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         from ingestion.errors import IngestionError
-        from liqheat_project.lib.complaints import sentence  # needs the settings
+        from liqheat_project.kernel.complaints import sentence  # needs the settings
 
         said = str(error) if isinstance(error, IngestionError) else sentence(error)
         if said is None or "--traceback" in sys.argv:

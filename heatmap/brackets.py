@@ -16,7 +16,8 @@ from heatmap import models
 from heatmap.engine import BracketTable, ModelParameters, model_fingerprint
 from ingestion import audit
 from ingestion.models import SymbolEvent
-from liqheat_project.lib.symbol_names import is_symbol_name
+from liqheat_project.kernel.instants import milliseconds_of
+from liqheat_project.kernel.symbol_names import is_symbol_name
 
 MAX_FILE_BYTES = 20_000_000
 UNREADABLE = (
@@ -198,7 +199,7 @@ def check(name: str, valid_from: datetime, rows: Iterable[Row]) -> None:
 def engine_table(valid_from: datetime, rows: Iterable[Row]) -> BracketTable:
     """The engine's table of rows (floor, cap, rate, max leverage, cum)."""
     floors, caps, rates, leverages, cums = np.array(list(rows), dtype=np.float64).T
-    return BracketTable(int(valid_from.timestamp() * 1000), floors, caps, rates, cums, leverages)
+    return BracketTable(milliseconds_of(valid_from), floors, caps, rates, cums, leverages)
 
 
 def _row(bracket: models.Bracket) -> Row:

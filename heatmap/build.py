@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heatmap import candles
 from heatmap.brackets import Brackets
-from heatmap.candles import INTERVALS, Arrays
+from heatmap.candles import Arrays
 from heatmap.checkpoints import book_before
 from heatmap.coinglass import is_coinglass, load_window
 from heatmap.engine import (
@@ -38,8 +38,11 @@ from heatmap.history import (
     load_arrays,
     load_open_interest,
 )
+from heatmap.market import Market
 from heatmap.trades import load_trades
 from ingestion.lake import read
+from ingestion.market.datasets import INTERVALS
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
 
 LARGEST_GRID = 12_000_000
 """Cells (columns x price bins) of one answer, each side."""
@@ -60,8 +63,7 @@ WINDOWS = {
 }
 """Windows that can be asked for: the interval of their columns unless one is given, and hours."""
 DEFAULT_WINDOW = "24h"
-HOUR_MS = 3_600_000
-MONTH_MS = 30 * 24 * HOUR_MS
+MONTH_MS = 30 * DAY_MS
 MODELS = {model.name: model for model in (TURNOVER, NET_OPEN_INTEREST, COINGLASS_3)}
 DEFAULT_MODEL = TURNOVER.name
 CALIBRATED_TURNOVERS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -145,23 +147,22 @@ def columns_of(request: HeatmapRequest, history: History) -> Columns:
 
 def build_heatmap(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
-    tick_size: Decimal,
+    market: Market,
     request: HeatmapRequest,
     columns: Columns,
 ) -> Result | None:
     """The heatmap at `columns`; None where no candle lies between them. Raises BadRequest."""
     if not len(columns.times):
         return None
+    history = market.history
     step = columns.interval_ms
     first, last = int(columns.times[0]), int(columns.times[-1])
-    start, book = beginning(cursor, history, brackets, request, first - step)
+    start, book = beginning(cursor, market, request, first - step)
     parts = list(parts_between(cursor, history, start, last))
     shown = _shown(parts, columns)
     if not len(shown["low"]):
         return None
-    bin_size = bin_size_of(request.bin_size, last_price(parts), tick_size)
+    bin_size = bin_size_of(request.bin_size, last_price(parts), market.tick_size)
     price_range = default_price_range(
         shown["low"], shown["high"], request.parameters.lowest_leverage
     )
@@ -188,11 +189,13 @@ def build_heatmap(
             price_range=price_range,
         )
         return Result(columns, heatmap, shown_candles)
-    figures = load_open_interest(cursor, history, start, last)
-    trades = load_trades(cursor, history, request.parameters, book, start, last)
-    heatmap = _compute(
-        book, parts, figures, trades, brackets, request.parameters, columns, bin_size, price_range
+    given = _Given(
+        load_open_interest(cursor, history, start, last),
+        load_trades(cursor, history, request.parameters, book, start, last),
+        market.brackets,
+        request.parameters,
     )
+    heatmap = _compute(given, book, parts, columns, bin_size, price_range)
     return Result(columns, heatmap, shown_candles)
 
 
@@ -215,8 +218,7 @@ def build_candles(
 
 def beginning(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     request: HeatmapRequest,
     until: int,
 ) -> tuple[int, Book]:
@@ -224,14 +226,14 @@ def beginning(
     if request.lookback is not None:
         return until - request.lookback, Book()
     if is_coinglass(request.parameters):
-        return history.start, Book()
+        return market.history.start, Book()
     parameters = request.parameters
     usual = any(
         replace(parameters, spread_entries=model.spread_entries, turnover=model.turnover) == model
         and parameters.turnover in (model.turnover, *CALIBRATED_TURNOVERS)
         for model in MODELS.values()
     )
-    return book_before(cursor, history, brackets, request.parameters, until, keep=usual)
+    return book_before(cursor, market, request.parameters, until, keep=usual)
 
 
 def parts_between(
@@ -244,17 +246,26 @@ def parts_between(
             yield stretch, arrays
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What the book is made of, beside candles."""
+
+    figures: OpenInterest
+    trades: TradedPrices | None
+    brackets: Brackets
+    parameters: ModelParameters
+
+
 def _compute(
+    given: _Given,
     book: Book,
     parts: list[tuple[Stretch, Arrays]],
-    figures: OpenInterest,
-    trades: TradedPrices | None,
-    brackets: Brackets,
-    parameters: ModelParameters,
     columns: Columns,
     bin_size: float,
     price_range: tuple[float, float],
 ) -> Heatmap:
+    """One heatmap of stretches whose candles may differ in length."""
+    rest = given.figures, given.brackets.tables, given.parameters
     heatmaps: list[Heatmap] = []
     since, until = -math.inf, -math.inf
     for number, (stretch, arrays) in enumerate(parts):
@@ -264,20 +275,18 @@ def _compute(
         if len(here):
             heatmap = compute_heatmap(
                 part,
-                figures,
-                brackets.tables,
-                parameters,
+                *rest,
                 here,
                 bin_size,
                 book,
                 price_range=price_range,
                 column_interval_ms=columns.interval_ms,
-                trades=trades,
+                trades=given.trades,
             )
             heatmaps.append(heatmap)
             book = heatmap.book
         if number + 1 < len(parts):
-            book = advance(book, part, figures, brackets.tables, parameters, trades=trades)
+            book = advance(book, part, *rest, trades=given.trades)
     return _joined(heatmaps)
 
 

@@ -14,7 +14,6 @@ import duckdb
 import numpy as np
 from django.conf import settings
 
-from heatmap.brackets import Brackets
 from heatmap.engine import Book, ModelParameters, advance, model_fingerprint
 from heatmap.history import (
     History,
@@ -23,15 +22,14 @@ from heatmap.history import (
     load_open_interest,
 )
 from heatmap.kept_files import read_kept, write_kept
+from heatmap.market import Market
 from heatmap.trades import load_trades
-
-DAY_MS = 86_400_000
+from liqheat_project.kernel.instants import DAY_MS, instant_of, milliseconds_of
 
 
 def book_before(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     parameters: ModelParameters,
     instant: int,
     keep: bool,
@@ -41,11 +39,12 @@ def book_before(
     Without one since the history began, an empty book at its start. Books that are missing are
     computed one by one, from the newest one that is there; `keep` says whether to write them.
     """
+    history = market.history
     # The weeks are those of the history's last month, so that windows of other months share them
     # and do not take turns in deleting each other's.
     kept = checkpoint_times(history.start, history.end)
     times = [time for time in kept if history.start < time <= instant]
-    fingerprint = model_fingerprint(parameters, brackets.tables)
+    fingerprint = model_fingerprint(parameters, market.brackets.tables)
     at, book = history.start, Book()
     missing: list[int] = []
     for time in reversed(times):
@@ -55,7 +54,7 @@ def book_before(
             break
         missing.append(time)
     for time in reversed(missing):
-        book = _advanced(cursor, history, brackets, parameters, book, at, time)
+        book = _advanced(cursor, market, parameters, book, at, time)
         at = time
         if keep:
             path = _path(history, fingerprint, time)
@@ -84,27 +83,27 @@ def drop_weeks_of_other_months(path: Path) -> None:
 
 def month_starts(start: int, end: int) -> Iterator[int]:
     """The firsts of the months (UTC, ms) in [start, end]."""
-    month = datetime.fromtimestamp(_first_of_month(start) / 1000, UTC)
-    while (instant := int(month.timestamp() * 1000)) <= end:
+    month = instant_of(_first_of_month(start))
+    while (instant := milliseconds_of(month)) <= end:
         if instant >= start:
             yield instant
         month = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
 
 
 def _first_of_month(instant: int) -> int:
-    day = datetime.fromtimestamp(instant / 1000, UTC)
-    return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp() * 1000)
+    day = instant_of(instant)
+    return milliseconds_of(datetime(day.year, day.month, 1, tzinfo=UTC))
 
 
 def _advanced(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     parameters: ModelParameters,
     book: Book,
     start: int,
     end: int,
 ) -> Book:
+    history = market.history
     stretches = history.within(start, end)
     if not stretches:
         return book
@@ -112,12 +111,12 @@ def _advanced(
     trades = load_trades(cursor, history, parameters, book, start, end)
     for stretch in stretches:
         candles = engine_candles(load_arrays(cursor, history, stretch), stretch.interval_ms)
-        book = advance(book, candles, figures, brackets.tables, parameters, trades=trades)
+        book = advance(book, candles, figures, market.brackets.tables, parameters, trades=trades)
     return book
 
 
 def _path(history: History, fingerprint: str, time: int) -> Path:
-    day = datetime.fromtimestamp(time / 1000, UTC)
+    day = instant_of(time)
     name = f"{day:%Y-%m}" if day.day == 1 else f"{day:%Y-%m-%d}"
     folder = settings.VAR_DIR / "checkpoints" / history.symbol
     return Path(folder / f"{name}_{fingerprint}-{history.version_until(time)}.npz")

@@ -6,9 +6,9 @@ import duckdb
 import numpy as np
 
 from heatmap import candles
-from heatmap.candles import INTERVALS
 from heatmap.engine import COINGLASS_3, Candles, ModelParameters, traded_usdt
 from heatmap.history import History, engine_candles, load_candles
+from ingestion.market.datasets import INTERVALS
 
 MOST_CANDLES = 720
 """In a window. So 24 hours have candles of 5m and two weeks of 30m, as in Coinglass's pictures."""

@@ -8,21 +8,21 @@ of 5m candles around it.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import duckdb
 import numpy as np
 
 from heatmap.engine import Candles, OpenInterest
-from heatmap.recent import DAY_MS, rows_between
+from heatmap.recent import rows_between
 from ingestion.lake import read
-from ingestion.lake.read import INTERVAL_MS, CandleDay
-from ingestion.lake.settlement import settled_at
+from ingestion.lake.ledger import LedgerLine, lines_of
+from ingestion.lake.read import CandleDay
+from ingestion.lake.settlement import is_suspected, settled_at
+from ingestion.market.datasets import INTERVALS, OPEN_INTEREST_MS
+from liqheat_project.kernel.instants import DAY_MS, milliseconds_of
 
 AS_GOOD = 0.99
-FIGURES_MS = 300_000
-"""The usual distance between two figures of open interest."""
 
 
 class Stretch(NamedTuple):
@@ -34,7 +34,7 @@ class Stretch(NamedTuple):
 
     @property
     def interval_ms(self) -> int:
-        return INTERVAL_MS[self.interval]
+        return INTERVALS[self.interval]
 
 
 class TradedFile(NamedTuple):
@@ -107,11 +107,11 @@ def history_of(
     if known is not None and known.snapshot == snapshot:
         return known
     days = read.candle_days(cursor, symbol)
-    files = read.loaded_files(cursor, symbol)
+    files = lines_of(cursor, symbol)
     # Files do not tell of rows that were collected live.
     marks = [(day.day_ms, _digest(day)) for day in days]
     marks += [(day, _digest(rows)) for day, rows in read.open_interest_days(cursor, symbol)]
-    marks += [(_milliseconds(file.range_start), _digest(file)) for file in files]
+    marks += [(milliseconds_of(file.range_start), _digest(file)) for file in files]
     settled = settled_at(cursor, symbol) if _may_be_settled(files) else None
     if settled is not None:
         marks.append((settled, "settled"))
@@ -126,7 +126,7 @@ def history_of(
         has_mark_price=any(file.dataset == "markPriceKlines" for file in files),
         traded=tuple(
             TradedFile(
-                _milliseconds(file.range_start), _milliseconds(file.range_end), _digest(file)
+                milliseconds_of(file.range_start), milliseconds_of(file.range_end), _digest(file)
             )
             for file in files
             if file.dataset == "aggTrades" and file.rows
@@ -139,13 +139,13 @@ def history_of(
 def finest_stretches(days: list[CandleDay]) -> tuple[Stretch, ...]:
     """For each day the finest interval that covers it as well as any; equal neighbours joined."""
     best: dict[int, CandleDay] = {}
-    for day in sorted(days, key=lambda day: (day.day_ms, INTERVAL_MS[day.interval])):
+    for day in sorted(days, key=lambda day: (day.day_ms, INTERVALS[day.interval])):
         other = best.get(day.day_ms)
         if other is None or _covered(other) < AS_GOOD * _covered(day):
             best[day.day_ms] = day
     stretches: list[Stretch] = []
     for day in best.values():
-        end = day.last_ms + INTERVAL_MS[day.interval]
+        end = day.last_ms + INTERVALS[day.interval]
         if stretches and stretches[-1].interval == day.interval:
             stretches[-1] = Stretch(day.interval, stretches[-1].start, end)
         else:
@@ -209,28 +209,23 @@ def load_open_interest(
     times, contracts = figures["time"], figures["contracts"]
     settled = history.settled_at
     if settled is not None and settled <= end:
-        first = settled + max(-(-(start - settled) // FIGURES_MS), 0) * FIGURES_MS
-        zeros = np.arange(first, end + 1, FIGURES_MS, dtype=np.int64)
+        first = settled + max(-(-(start - settled) // OPEN_INTEREST_MS), 0) * OPEN_INTEREST_MS
+        zeros = np.arange(first, end + 1, OPEN_INTEREST_MS, dtype=np.int64)
         lived = times < settled
         times = np.concatenate([times[lived], zeros])
         contracts = np.concatenate([contracts[lived], np.zeros(len(zeros))])
     return OpenInterest(times, contracts)
 
 
-def _may_be_settled(files: Sequence[read.LoadedFile]) -> bool:
-    """Whether the newest figures of open interest were set aside; else the quarantine need not be
-    asked."""
+def _may_be_settled(files: Sequence[LedgerLine]) -> bool:
     lines = [file for file in files if file.dataset == "metrics"]
-    return bool(lines) and max(lines, key=lambda line: line.range_start).quarantined > 0
+    newest = max(lines, key=lambda line: line.range_start, default=None)
+    return newest is not None and is_suspected(newest.rows, newest.quarantined)
 
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _milliseconds(naive: datetime) -> int:
-    return int(naive.replace(tzinfo=UTC).timestamp() * 1000)
-
-
 def _covered(day: CandleDay) -> int:
-    return day.rows * INTERVAL_MS[day.interval]
+    return day.rows * INTERVALS[day.interval]

@@ -1,10 +1,7 @@
 """From the lake to one instant of the book: the liquidation map, and what is behind a cell."""
 
-from decimal import Decimal
-
 import duckdb
 
-from heatmap.brackets import Brackets
 from heatmap.build import (
     BadRequest,
     HeatmapRequest,
@@ -26,18 +23,17 @@ from heatmap.engine import (
     explain,
     liquidation_map,
 )
-from heatmap.history import History, engine_candles, load_open_interest
+from heatmap.history import engine_candles, load_open_interest
+from heatmap.market import Market
 from heatmap.trades import load_trades
+from liqheat_project.kernel.instants import DAY_MS
 
 MOST_BINS = 50_000
-DAY_MS = 24 * 3_600_000
 
 
 def build_map(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
-    tick_size: Decimal,
+    market: Market,
     request: HeatmapRequest,
     instant: int,
 ) -> tuple[LiquidationMap, Book, float] | None:
@@ -45,11 +41,11 @@ def build_map(
 
     Raises BadRequest.
     """
-    found = _book_at(cursor, history, brackets, request, instant)
+    found = _book_at(cursor, market, request, instant)
     if found is None:
         return None
     book, price = found
-    bin_size = bin_size_of(request.bin_size, price, tick_size)
+    bin_size = bin_size_of(request.bin_size, price, market.tick_size)
     if price / bin_size > MOST_BINS:
         raise BadRequest(
             "price_bin_size", f"must be at least {price / MOST_BINS:.4g} at a price of {price:g}"
@@ -59,9 +55,7 @@ def build_map(
 
 def build_explanation(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
-    tick_size: Decimal,
+    market: Market,
     request: HeatmapRequest,
     instant: int,
     price: float,
@@ -70,23 +64,23 @@ def build_explanation(
 
     None without data. Raises BadRequest.
     """
-    found = _book_at(cursor, history, brackets, request, instant)
+    found = _book_at(cursor, market, request, instant)
     if found is None:
         return None
     book, last_price = found
-    bin_size = bin_size_of(request.bin_size, last_price, tick_size)
+    bin_size = bin_size_of(request.bin_size, last_price, market.tick_size)
     long, short = (explain(book, side, price, bin_size) for side in (LONG, SHORT))
     return long, short, bin_size
 
 
 def _book_at(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     request: HeatmapRequest,
     instant: int,
 ) -> tuple[Book, float] | None:
     """The book and the last price at `instant` (ms); None without data."""
+    history = market.history
     by_coinglass = is_coinglass(request.parameters)
     if by_coinglass and not request.lookback:
         raise BadRequest(
@@ -96,7 +90,7 @@ def _book_at(
         )
     # A day at least is read, for the last price.
     until = instant - DAY_MS if request.lookback is None else instant
-    start, book = beginning(cursor, history, brackets, request, until)
+    start, book = beginning(cursor, market, request, until)
     parts = list(parts_between(cursor, history, start, instant))
     if not parts:
         return None
@@ -108,5 +102,7 @@ def _book_at(
     trades = load_trades(cursor, history, request.parameters, book, start, instant)
     for stretch, arrays in parts:
         part = engine_candles(arrays, stretch.interval_ms)
-        book = advance(book, part, figures, brackets.tables, request.parameters, trades=trades)
+        book = advance(
+            book, part, figures, market.brackets.tables, request.parameters, trades=trades
+        )
     return book, last_price(parts)

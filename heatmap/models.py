@@ -4,7 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from liqheat_project.lib.validators import validate_symbol_name
+from liqheat_project.kernel.validators import validate_symbol_name
 
 DEFAULT_SYMBOL = "DEFAULT"
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from liqheat_project.kernel.instants import DAY_MS
+
 Rows = dict[str, NDArray]
 """Arrays of equal length by name; the first of them is the time (int64 ms), which ascends."""
 
-DAY_MS = 86_400_000
 LONGEST_MS = 45 * DAY_MS
 LARGEST_BYTES = 64_000_000
 """Of all series of a process together; what was kept first goes first."""

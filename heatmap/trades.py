@@ -4,7 +4,6 @@ A busy day has millions of trades and some thousand sums: the sums of whole days
 so that only the first answer reads the trades.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -13,9 +12,10 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from heatmap.engine import Book, ModelParameters, TradedPrices
-from heatmap.history import DAY_MS, History, Stretch
+from heatmap.history import History, Stretch
 from heatmap.kept_files import read_kept, write_kept
 from ingestion.lake import read
+from liqheat_project.kernel.instants import DAY_MS, instant_of
 
 Sums = NDArray[np.float64]
 """[3, N]: time (start of the candle, ms), price (USDT), volume (contracts)."""
@@ -61,7 +61,7 @@ def _day(cursor: duckdb.DuckDBPyConnection, history: History, stretch: Stretch, 
 
 
 def _path(symbol: str, interval: str, day: int, version: str) -> Path:
-    name = f"{datetime.fromtimestamp(day / 1000, UTC):%Y-%m-%d}-{interval}-{version}.npy"
+    name = f"{instant_of(day):%Y-%m-%d}-{interval}-{version}.npy"
     return Path(settings.VAR_DIR / "traded-prices" / symbol / name)
 
 

@@ -8,17 +8,16 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from heatmap.build import DEFAULT_WINDOW, MODELS, WINDOWS
-from heatmap.candles import INTERVALS
 from heatmap.engine import COINGLASS_3
-from heatmap.supported_pairs import HEADINGS
+from ingestion.market.datasets import INTERVALS
 from ingestion.models import Symbol
+from ingestion.symbols.supported_pairs import HEADINGS
 
 MODEL_LABELS = {COINGLASS_3.name: "like Coinglass"}
 PALETTES = ("viridis", "magma", "cividis")
 THEMES = ("auto", "dark", "light")
-SCRIPTS = sorted(
-    f"heatmap/js/{path.name}" for path in (Path(__file__).parent / "static/heatmap/js").glob("*.js")
-)
+STATIC = Path(__file__).parent / "static"
+SCRIPTS = sorted(str(path.relative_to(STATIC)) for path in STATIC.glob("heatmap/js/*/*.js"))
 """The page's modules, named in its head so that the browser need not discover them one by one."""
 
 

@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection
 from kombu.exceptions import OperationalError
 from tqdm import tqdm
 
-from ingestion import jobs, load, tasks
+from ingestion import tasks
 from ingestion.errors import IngestionError
+from ingestion.loading import jobs, load
 from ingestion.models import (
     ENDED_CHUNK_STATES,
     FAILED_CHUNK_STATES,
@@ -32,7 +33,9 @@ from ingestion.models import (
     Symbol,
 )
 from liqheat_project.celery import app
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.logs import leave_the_screen_to_a_command
+from liqheat_project.kernel.runs import RunState
 
 BROKER_TIMEOUT_SECONDS = 3.0
 BAR_REFRESH_SECONDS = 0.5
@@ -77,8 +80,8 @@ def data_folder(text: str) -> Path:
     return folder
 
 
-class LoadCommand(BaseCommand):
-    """Loads one dataset of a symbol. Subclasses say which, as in `jobs.DATASET_CHOICES`."""
+class LoadCommand(ProjectCommand):
+    """Loads one dataset of a symbol. Subclasses say which, as in `market.datasets.SERIES`."""
 
     def dataset(self, options: dict[str, Any]) -> str:
         raise NotImplementedError
@@ -123,6 +126,8 @@ class LoadCommand(BaseCommand):
         parser.add_argument("--db", metavar="PATH", help="accepted, but without effect")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["verbosity"] < 2:
+            leave_the_screen_to_a_command()
         symbol = find_symbol(options["symbol"])
         start, end = self._dates(options)
         folder = data_folder(options["data_dir"]) if options["data_dir"] else None
@@ -241,7 +246,7 @@ class _Progress:
     file, or many small ones at once.
     """
 
-    def __init__(self, job: IngestionJob, command: BaseCommand) -> None:
+    def __init__(self, job: IngestionJob, command: ProjectCommand) -> None:
         self._job = job
         self._command = command
         self._done = 0

@@ -50,6 +50,10 @@ class OutcomeUnknown(TemporaryError):
     """The connection was lost during a commit: everything or nothing of it was kept."""
 
 
+class LeaseLost(TemporaryError):
+    """Another worker took the chunk over; this one must not write."""
+
+
 class PermanentError(IngestionError):
     """Another attempt would end the same way."""
 
@@ -103,14 +107,6 @@ class RefusedPath(PermanentError):
 
 class RefusedRange(PermanentError):
     """A range of days that is reversed, too long or before the archive begins."""
-
-
-class LeaseLost(PermanentError):
-    """Another worker took the chunk over; this one must not write."""
-
-
-class LoadedMeanwhile(PermanentError):
-    """Another job has put the same file into the lake since this one began to read it."""
 
 
 class BadQuery(PermanentError):

@@ -10,10 +10,10 @@ from django.db import models
 from django.db.models import Sum
 from django.utils import timezone
 
-from ingestion.lake.days import Days
-from ingestion.sources.files import ArchiveFile
-from liqheat_project.lib.runs import AbstractRun
-from liqheat_project.lib.validators import validate_symbol_name
+from ingestion.market.days import Days
+from ingestion.market.files import ArchiveFile
+from liqheat_project.kernel.runs import AbstractRun
+from liqheat_project.kernel.validators import validate_symbol_name
 
 
 class Symbol(models.Model):

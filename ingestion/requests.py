@@ -9,7 +9,7 @@ import redis
 from django.core.cache import caches
 from kombu.exceptions import OperationalError
 
-from ingestion.jobs import create_job
+from ingestion.loading.jobs import create_job
 from ingestion.models import IngestionJob, Symbol
 from ingestion.tasks import look_for_damage as look_for_damage_task
 from ingestion.tasks import send

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 
 from celery import shared_task
 
-from ingestion import damage, jobs, lake, load, rollback
-from ingestion.collectors import archive_sync, candles, checksums, contracts, open_interest
-from liqheat_project.lib import clock
+from ingestion import lake
+from ingestion.collecting import archive_sync, candles, checksums, contracts, open_interest
+from ingestion.loading import jobs, load
+from ingestion.quality import damage
+from ingestion.symbols import rollback
+from liqheat_project.kernel import clock
 
 
 def send(chunk_ids: Iterable[int]) -> None:

@@ -1,3 +1,0 @@
-from liqheat_project.celery import app as celery_app
-
-__all__ = ["celery_app"]

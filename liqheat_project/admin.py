@@ -1,4 +1,4 @@
-"""Users and groups in the admin's theme."""
+"""Users and groups in the admin's theme, and the page System status."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -6,6 +6,10 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from liqheat_project.ops.system_status import SystemStatusAdmin
+
+__all__ = ["GroupAdmin", "SystemStatusAdmin", "UserAdmin"]
 
 admin.site.unregister([User, Group])
 

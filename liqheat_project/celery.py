@@ -9,8 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liqheat_project.settings")
 
 from django.conf import settings
 
-from liqheat_project.lib.exits import pass_on_hidden_exit
-from liqheat_project.lib.heartbeats import Heartbeat
+from liqheat_project.kernel.exits import pass_on_hidden_exit
+from liqheat_project.kernel.heartbeats import Heartbeat
 
 
 class ExitingTask(DjangoTask):

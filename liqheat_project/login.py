@@ -20,7 +20,7 @@ from django.urls import reverse
 
 from ingestion import audit
 from ingestion.models import SymbolEvent
-from liqheat_project.lib.clients import network_of
+from liqheat_project.webkit.clients import network_of
 
 AT_ONCE = 2
 SHOWN_NAME_LENGTH = 60

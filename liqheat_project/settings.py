@@ -8,9 +8,9 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from liqheat_project.lib import postgres
-from liqheat_project.lib.env import Environment
-from liqheat_project.lib.private import close
+from liqheat_project.kernel import postgres
+from liqheat_project.kernel.env import Environment
+from liqheat_project.kernel.private import close
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")))
@@ -26,6 +26,8 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 HTTPS = env.flag("HTTPS", default=False)
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
+ACCESS_LOG = env.flag("ACCESS_LOG", True)
 
 VAR_DIR = env.folder("VAR_DIR", "var", BASE_DIR)
 # Every program reads the settings first: what it writes is its user's alone.
@@ -83,13 +85,13 @@ if EMBEDDED_CACHE:
     if EMBEDDED_CACHE_FILE.is_file():
         CACHE_URL = EMBEDDED_CACHE_FILE.read_text().strip()
 CACHES = {
-    "default": {"BACKEND": "liqheat_project.lib.cache.Cache", "LOCATION": CACHE_URL},
+    "default": {"BACKEND": "liqheat_project.kernel.cache.Cache", "LOCATION": CACHE_URL},
     "answers": {
-        "BACKEND": "liqheat_project.lib.cache.Cache",
+        "BACKEND": "liqheat_project.kernel.cache.Cache",
         "LOCATION": CACHE_URL,
         "KEY_PREFIX": "answers",
         "TIMEOUT": 600,
-        "OPTIONS": {"serializer": "liqheat_project.lib.cache.BytesSerializer"},
+        "OPTIONS": {"serializer": "liqheat_project.kernel.cache.BytesSerializer"},
     },
 }
 
@@ -166,6 +168,7 @@ CHECKSUM_DAYS = env.number("CHECKSUM_DAYS", 30, minimum=1, maximum=3650)
 
 VISIBILITY_TIMEOUT_SECONDS = env.number("VISIBILITY_TIMEOUT_SECONDS", 3600, minimum=5)
 CELERY_BROKER_URL = REDIS_URL
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its lines go where all others go
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -208,7 +211,7 @@ CELERY_TASK_ROUTES = {
     "validation.make_again_after_loading": {"queue": "live"},
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "liqheat_project.beat.StaticScheduler"
+CELERY_BEAT_SCHEDULER = "liqheat_project.launcher.beat.StaticScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.sweep", "schedule": SWEEP_SECONDS},
     "maintain-lake": {"task": "ingestion.maintain_lake", "schedule": LAKE_MAINTENANCE_SECONDS},
@@ -261,7 +264,7 @@ CELERY_BEAT_SCHEDULE = {
 
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # the pages are imported with the URLs
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -279,8 +282,9 @@ INSTALLED_APPS = [
     "validation",
 ]
 MIDDLEWARE = [
+    *(["liqheat_project.webkit.access_log.AccessLogMiddleware"] if ACCESS_LOG else []),
     "django.middleware.security.SecurityMiddleware",
-    "liqheat_project.content_security.ContentSecurityPolicyMiddleware",
+    "liqheat_project.webkit.content_security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -344,7 +348,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "liqheat_project.static_files.HashedStaticFiles"
+        else "liqheat_project.webkit.static_files.HashedStaticFiles"
     },
 }
 
@@ -383,11 +387,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "liqheat_project.throttling.ApiKeyAuthentication",
+        "liqheat_project.webkit.throttling.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_THROTTLE_CLASSES": ["liqheat_project.throttling.ClientThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["liqheat_project.webkit.throttling.ClientThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -400,7 +404,7 @@ THROTTLES = {
     "api_key": env.number("THROTTLE_API_KEY", 30_000),
 }
 API_CLIENTS = env.named_secrets("API_KEYS", minimum=24)
-DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "heatmap.api.errors.ExceptionHandler"}
+DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "ingestion.api.errors.ExceptionHandler"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "liqheat",
     "DESCRIPTION": "Time-evolving liquidation heatmaps of Binance USD-M futures.",
@@ -410,8 +414,8 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
-        "RunState": "liqheat_project.lib.runs.RunState",
-        "ValidationOutcome": "heatmap.api.answer_fields.OUTCOMES",
+        "RunState": "liqheat_project.kernel.runs.RunState",
+        "ValidationOutcome": "ingestion.api.symbols.OUTCOMES",
     },
 }
 
@@ -426,9 +430,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "text": {"()": "liqheat_project.kernel.logs.TextFormatter"},
+        "json": {"()": "liqheat_project.kernel.logs.JsonFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "httpx": {"level": "WARNING"},

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import pandas  # noqa: F401 - some tests read tables by it, which the lake would keep out
 import psycopg
 import pytest
 
@@ -22,6 +22,8 @@ from ingestion.lake import LakeConfig, configure, writer
 from tests.support.services import CHECKOUT, PostgreSQL, Valkey, Worker
 
 PROJECT_APPS = ("ingestion", "heatmap", "validation")
+MEMORY = Path("/dev/shm")
+ENOUGH = 4_000_000_000
 CLOSED_PORT = "http://127.0.0.1:9"
 
 _services: list[Valkey | PostgreSQL] = []
@@ -39,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _stay_in_memory()
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         # Every process of pytest-xdist makes services of its own, before it reads the settings.
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
@@ -47,7 +50,6 @@ def pytest_configure(config: pytest.Config) -> None:
     (folder / "static").mkdir()
     config.stash[_folder] = folder
     os.environ.update(_environment(folder, config.getoption("--database")))
-    _trust_extensions()
     import django
 
     django.setup()
@@ -79,23 +81,18 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.OK
 
 
-def _trust_extensions() -> None:
-    """DuckDB does not check the signatures of its extensions in this process: that takes a quarter
-    of a second for each, four times for a fresh lake. Workers and commands in processes of their
-    own check them, as in production."""
-    connect = duckdb.connect
-
-    def connect_without_check(*arguments: Any, config: Any = None, **options: Any) -> Any:
-        config = {"allow_unsigned_extensions": "true"} | (config or {})
-        return connect(*arguments, config=config, **options)
-
-    duckdb.connect = connect_without_check
+def _stay_in_memory() -> None:
+    """Temporary files of this process, and of those it starts, lie in memory where there is much of
+    it: a disk takes milliseconds for each of the thousands of commits."""
+    if "TMPDIR" in os.environ or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ENOUGH:
+        return
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 def _hold_still() -> None:
     """A load in this process gives no sign of life: its thread would wait in vain for the database
     that the test's own transaction has locked, whenever the load takes longer than a second."""
-    from ingestion import lease
+    from ingestion.loading import lease
 
     lease.HEARTBEAT_SECONDS = 3600.0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from liqheat_project.lib.leftovers import private_name
+from liqheat_project.kernel.leftovers import private_name
 from validation import references, runs
 from validation.coinglass import Unreadable
 from validation.models import ValidationRun

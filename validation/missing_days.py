@@ -9,11 +9,11 @@ from django.utils import timezone
 from ingestion import requests
 from ingestion.lake import read
 from ingestion.models import IngestionJob
+from liqheat_project.kernel.instants import DAY_MS
 from validation.coinglass import Reference
+from validation.compare.time_zone import window_of
 from validation.models import ValidationRun
-from validation.time_zone import window_of
 
-DAY_MS = 86_400_000
 DATASETS = ("klines 5m", "metrics")
 LONGEST_DAYS = 400
 

@@ -8,8 +8,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from ingestion.models import IngestionJob, Symbol
-from liqheat_project.lib.runs import AbstractRun
-from validation.gate import Policy
+from liqheat_project.kernel.runs import AbstractRun
+from validation.gate.decision import Policy
 
 DEFAULTS = Policy()
 

@@ -6,7 +6,7 @@ from django.dispatch import receiver
 
 from ingestion.models import RollBack, Symbol
 from ingestion.signals import history_changed
-from validation import approval
+from validation.gate import approval
 
 
 @receiver(history_changed)

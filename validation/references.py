@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from ingestion.models import Symbol
-from liqheat_project.lib.leftovers import private_name
+from liqheat_project.kernel.leftovers import private_name
 from validation.coinglass import (
     Limits,
     Reference,

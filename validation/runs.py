@@ -11,14 +11,17 @@ from django.utils import timezone
 from ingestion import audit
 from ingestion.errors import IngestionError
 from ingestion.models import Symbol, SymbolEvent
-from liqheat_project.lib.exits import pass_on_hidden_exit
-from liqheat_project.lib.runs import ENDED_STATES, RunState
-from validation import approval, coinglass_api, drawing, journal, missing_days, references
-from validation.check import Comparison, check
-from validation.check_map import check_map
+from liqheat_project.kernel.exits import pass_on_hidden_exit
+from liqheat_project.kernel.runs import ENDED_STATES, RunState
+from validation import journal, missing_days, references
 from validation.coinglass import Unreadable
+from validation.coinglass import fetch as coinglass_api
 from validation.coinglass.names import parse_range
-from validation.gate import shortfalls
+from validation.compare import drawing
+from validation.compare.check_heatmap import Comparison, check
+from validation.compare.check_map import check_map
+from validation.gate import approval
+from validation.gate.decision import shortfalls
 from validation.models import GatePolicy, ValidationRun
 
 STEPS = 4  # the file is there, it is read, compared, drawn

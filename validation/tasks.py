@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from ingestion.models import Symbol
 from validation import inbox, runs
+from validation.backtest.liquidated import liquidated
 from validation.calibration.fit import NotFitted
 from validation.calibration.run import calibrate
-from validation.liquidated import liquidated
 
 logger = logging.getLogger(__name__)
 

@@ -6,42 +6,18 @@ requests a second without asking Django's database and the lake's catalogue for 
 
 import threading
 import time
-from dataclasses import dataclass, replace
-from decimal import Decimal
 
-import duckdb
 from rest_framework.exceptions import NotFound
 
 from heatmap import recent
-from heatmap.brackets import Brackets, brackets_of
+from heatmap.brackets import brackets_of
 from heatmap.calibration import calibration_of
 from heatmap.history import History, history_of
-from heatmap.models import Calibration
+from heatmap.market import Market
 from ingestion.lake import read
 from ingestion.models import Symbol
 
 SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Market:
-    """An enabled symbol: tick size, brackets, what the lake holds of it, the calibration in use."""
-
-    symbol: str
-    tick_size: Decimal
-    brackets: Brackets
-    history: History
-    calibration: Calibration | None = None
-
-    @property
-    def version(self) -> str:
-        """Changes with anything that an answer about the symbol depends on."""
-        fitted = self.calibration.pk if self.calibration else None
-        return f"{self.history.version} {self.tick_size} {self.brackets.version} {fitted}"
-
-    def seen_by(self, cursor: duckdb.DuckDBPyConnection) -> "Market":
-        """The same in the snapshot of `cursor`."""
-        return replace(self, history=history_of(cursor, self.symbol, self.history))
 
 
 _histories: dict[str, History] = {}

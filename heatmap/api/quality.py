@@ -4,13 +4,19 @@ from typing import Any
 
 import duckdb
 import orjson
-from drf_spectacular.utils import extend_schema
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
+from rest_framework.request import Request
 
-from heatmap.api.answers import JSON
-from heatmap.api.parameters import SymbolQuery
-from heatmap.api.schema import CACHING, ERRORS, SYMBOL
-from ingestion.quality import DayState, check
+from heatmap.api.market_view import Cursor, MarketView, Parameters
+from heatmap.market import Market
+from ingestion.errors import FileDamaged
+from ingestion.lake import read
+from ingestion.quality.report import DayState, check, version_of_attempts
+from liqheat_project.webkit.answers import JSON, Answer, answer, key_of
+from liqheat_project.webkit.query import SymbolQuery, parsed
+from liqheat_project.webkit.schema import CACHING, ERRORS, SYMBOL
 
 
 class QualityQuery(SymbolQuery):
@@ -96,3 +102,24 @@ QUALITY = extend_schema(
     parameters=[QualityQuery, SYMBOL],
     responses={(200, JSON): Quality} | ERRORS,
 )
+
+
+@extend_schema_view(get=QUALITY)
+class QualityView(MarketView):
+    query = QualityQuery
+
+    def get(self, request: Request) -> HttpResponse:
+        try:
+            return super().get(request)
+        except FileDamaged:
+            # Where candles are damaged nothing is known of the market, but of its days there is.
+            with read.snapshot() as cursor:
+                body = quality_body(cursor, parsed(self.query, request))
+            key = key_of(body)
+            return answer(request, key, JSON, lambda: Answer(key, body))
+
+    def body(self, cursor: Cursor, market: Market, query: Parameters) -> bytes:
+        return quality_body(cursor, query)
+
+    def _key(self, query: Parameters, market: Market) -> str:
+        return key_of(super()._key(query, market), version_of_attempts(market.symbol))

@@ -14,11 +14,12 @@ from heatmap.engine.lifecycle import TOUCH_TOLERANCE
 from heatmap.engine.margin import LONG, BracketTable, liquidation_terms
 from heatmap.engine.market import Candles, FloatArray, IntArray, OpenInterest, TradedPrices
 from heatmap.engine.parameters import ModelParameters
+from liqheat_project.kernel.instants import DAY_MS
 
 Plane = NDArray[np.float32]
 NO_CANDLE = -2
 """Ends the list of the columns' last candles; -1 is that of a column before the first."""
-BLOCK_MS = 14 * 86_400_000
+BLOCK_MS = 14 * DAY_MS
 SMALLEST_SHARE = 1e-12
 """Cohorts that hold less of their side have no level any more."""
 

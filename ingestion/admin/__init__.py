@@ -1,11 +1,10 @@
-"""Symbols, jobs, roll backs, damaged files, the audit log, the system's status in the admin."""
+"""Symbols, jobs, roll backs, damaged files and the audit log in the admin."""
 
 from ingestion.admin.audit_log import SymbolEventAdmin
 from ingestion.admin.damaged_files import DamagedFileAdmin
 from ingestion.admin.ingestion_jobs import IngestionJobAdmin
 from ingestion.admin.roll_backs import RollBackAdmin
 from ingestion.admin.symbols import SymbolAdmin
-from ingestion.admin.system_status import SystemStatusAdmin
 
 __all__ = [
     "DamagedFileAdmin",
@@ -13,5 +12,4 @@ __all__ = [
     "RollBackAdmin",
     "SymbolAdmin",
     "SymbolEventAdmin",
-    "SystemStatusAdmin",
 ]

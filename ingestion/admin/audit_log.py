@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from ingestion.admin.common import ROLL_BACK
 from ingestion.models import SymbolEvent
-from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
+from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
 
 
 @admin.register(SymbolEvent)

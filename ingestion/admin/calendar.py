@@ -14,15 +14,16 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from ingestion import damage, quality
 from ingestion.admin.common import SymbolPages, counted, errors_shown, hand_out, require
 from ingestion.admin.days import Cell, grid
 from ingestion.errors import BadRequest, FileDamaged
-from ingestion.jobs import DATASET_CHOICES
 from ingestion.lake import read
+from ingestion.market.datasets import SERIES
 from ingestion.models import Symbol
-from ingestion.quality import BAD_STATES, DatasetQuality, DayState
-from liqheat_project.lib.runs import ENDED_STATES
+from ingestion.quality import damage
+from ingestion.quality import report as quality
+from ingestion.quality.report import BAD_STATES, DatasetQuality, DayState
+from liqheat_project.kernel.runs import ENDED_STATES
 
 ALL_BAD = "bad"
 
@@ -109,7 +110,7 @@ def _text(day: quality.Day) -> str:
 def _chosen(symbol: Symbol, given: dict[str, str]) -> tuple[str, list[date]]:
     """The dataset and the days that a button stands for: one day, or those of a year in a state."""
     dataset = given.get("dataset", "")
-    if dataset not in DATASET_CHOICES:
+    if dataset not in SERIES:
         raise BadRequest(f"{dataset!r} is no dataset.")
     if "day" in given:
         try:

@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from ingestion import damage
 from ingestion.admin.common import errors_shown, hand_out
 from ingestion.models import DamagedFile
-from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
+from ingestion.quality import damage
+from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
 
 
 @admin.register(DamagedFile)

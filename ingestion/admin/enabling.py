@@ -5,9 +5,9 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
-from ingestion import rollback
 from ingestion.admin.common import chosen, coverage_of, go_to, page_of, require
 from ingestion.models import Symbol
+from ingestion.symbols import rollback
 
 
 def enabling_page(admin: Any, request: HttpRequest, enabled: bool) -> HttpResponse:

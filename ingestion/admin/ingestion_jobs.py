@@ -14,12 +14,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from ingestion import jobs
 from ingestion.admin.common import LOAD_DATA, counted, errors_shown, hand_out, require
+from ingestion.loading import jobs
+from ingestion.loading.progress import progress_of
 from ingestion.models import FAILED_CHUNK_STATES, ChunkState, IngestionJob
-from ingestion.progress import progress_of
-from liqheat_project.lib.run_admin import STATE_COLOURS, RunAdmin
-from liqheat_project.lib.runs import AbstractRun, RunState
+from liqheat_project.kernel.run_admin import STATE_COLOURS, RunAdmin
+from liqheat_project.kernel.runs import AbstractRun, RunState
 
 CHUNKS_PER_PAGE = 200
 CHUNK_COLOURS = {

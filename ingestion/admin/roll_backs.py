@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from ingestion import lake, rollback
+from ingestion import lake
 from ingestion.admin.common import (
     ROLL_BACK,
     chosen,
@@ -26,10 +26,11 @@ from ingestion.admin.common import (
     page_of,
     require,
 )
+from ingestion.admin.forms import DaysForm
 from ingestion.errors import FileDamaged, IngestionError, NothingKept
-from ingestion.forms import DaysForm
 from ingestion.models import RollBack, Symbol
-from liqheat_project.lib.read_only_admin import ReadOnlyAdmin
+from ingestion.symbols import rollback
+from liqheat_project.kernel.read_only_admin import ReadOnlyAdmin
 
 
 def roll_back_page(symbol_admin: Any, request: HttpRequest) -> HttpResponse:

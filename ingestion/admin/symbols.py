@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
-from ingestion import audit, availability, jobs, lake
+from ingestion import audit, lake
 from ingestion.admin.calendar import CalendarPages
 from ingestion.admin.common import (
     ROLL_BACK,
@@ -28,13 +28,15 @@ from ingestion.admin.common import (
 )
 from ingestion.admin.days import Cell, Grid, grid
 from ingestion.admin.enabling import enabling_page
+from ingestion.admin.forms import LoadForm, SourceForm, SymbolForm, usual_values
 from ingestion.admin.roll_backs import roll_back_page
-from ingestion.availability import FileState
-from ingestion.forms import LoadForm, SourceForm, SymbolForm, usual_values
 from ingestion.lake.settlement import settled_at, settlements
-from ingestion.load import source_of
+from ingestion.loading import jobs
+from ingestion.loading.load import source_of
 from ingestion.models import IngestionJob, Symbol, SymbolEvent
-from ingestion.states import states_of
+from ingestion.quality import availability
+from ingestion.quality.availability import FileState
+from ingestion.symbols.states import states_of
 
 QUARANTINED_SHOWN = 200
 LAST_JOBS_SHOWN = 10

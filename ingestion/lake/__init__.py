@@ -12,12 +12,13 @@ from ingestion.lake.connection import (
     writer,
 )
 from ingestion.lake.damaged import take_out
-from ingestion.lake.days import ALL_DAYS, Days, bytes_within, lines_touching, rows_within
+from ingestion.lake.days import bytes_within, lines_touching, rows_within
 from ingestion.lake.files import LakeFile, each_day, list_files
 from ingestion.lake.kept import Kept, bytes_kept, discard, find_kept, kept_coverage
 from ingestion.lake.maintain import free_disk, merge_small_files
 from ingestion.lake.remove import Removal, remove_symbol
 from ingestion.lake.undo import in_the_way, is_back, undo_removal
+from ingestion.market.days import ALL_DAYS, Days
 
 __all__ = [
     "ALL_DAYS",

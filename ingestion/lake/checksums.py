@@ -18,6 +18,7 @@ from ingestion.errors import TemporaryError
 from ingestion.lake.connection import Lake, LakeConfig, translated_errors, write_lock
 from ingestion.lake.files import LakeFile, list_files
 from ingestion.lake.schema import CHECKSUMS, INLINING_ROW_LIMIT
+from liqheat_project.kernel.instants import naive
 
 _LINES_A_STATEMENT = INLINING_ROW_LIMIT // 2
 
@@ -51,7 +52,7 @@ def checksum_of(config: LakeConfig, path: Path) -> Checksum:
 
 def record(cursor: duckdb.DuckDBPyConnection, made: Sequence[Checksum]) -> None:
     """Write checksums down, in a transaction of the caller."""
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = naive(datetime.now(UTC))
     for start in range(0, len(made), _LINES_A_STATEMENT):
         lines = made[start : start + _LINES_A_STATEMENT]
         marks = ", ".join(["(?, ?, ?, ?)"] * len(lines))

@@ -29,8 +29,11 @@ from ingestion.errors import (
     TemporaryError,
 )
 from ingestion.lake import schema
-from liqheat_project.lib.leftovers import private_name
-from liqheat_project.lib.postgres import is_transaction_pooler, kept_alive
+from liqheat_project.kernel.leftovers import private_name
+from liqheat_project.kernel.postgres import is_transaction_pooler, kept_alive
+from liqheat_project.kernel.tables import keep_pandas_out
+
+keep_pandas_out()
 
 ADVISORY_LOCK_KEY = 0x6C697168656174  # "liqheat"; one key for all writers of a PostgreSQL catalogue
 LOCK_TIMEOUT_SECONDS = 120.0
@@ -169,6 +172,9 @@ def new_database(config: LakeConfig, read_only: bool) -> duckdb.DuckDBPyConnecti
             "temp_directory": str(config.temporary_path / private_name()),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
+            # The wheels are Python packages like all others, whose hashes requirements.lock names.
+            # To check DuckDB's own signature, too, takes a quarter of a second of each program.
+            "allow_unsigned_extensions": "false" if config.extensions_path else "true",
         }
     )
     database.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors

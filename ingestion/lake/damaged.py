@@ -12,7 +12,7 @@ from ingestion.lake.connection import Lake, LakeConfig, translated_errors, write
 from ingestion.lake.days import LINE_WITHIN
 from ingestion.lake.files import CATALOGUE, list_files
 from ingestion.lake.kept import SUFFIX
-from ingestion.lake.ledger_lines import split_lines
+from ingestion.lake.ledger import split_lines
 from ingestion.lake.schema import LEDGER, dataset_of
 
 

@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 
 import duckdb
 
-from ingestion.lake.days import ALL_DAYS, Days
 from ingestion.lake.schema import MARKET_TABLES, OPEN_INTEREST, MarketTable
+from ingestion.market.days import ALL_DAYS, Days
 
 CATALOGUE = "__ducklake_metadata_lake"
 """DuckLake's own tables: https://ducklake.select/docs/stable/specification/tables/overview"""

@@ -1,15 +1,15 @@
 """How new the lake's rows are, and how large it is: cheap enough to be asked every few seconds."""
 
 from dataclasses import dataclass, field
-from datetime import UTC
 
 import duckdb
 
-from ingestion.lake.read import INTERVAL_MS, loaded_series, version
+from ingestion.lake.read import loaded_series, version
 from ingestion.lake.schema import CANDLES, LIQUIDATIONS, OPEN_INTEREST
+from ingestion.market.datasets import INTERVALS
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS, milliseconds_of
 
-HOUR_MS = 3_600_000
-LOOK_BACK_MS = 2 * 24 * HOUR_MS  # what is older is known from the ledger, to the day
+LOOK_BACK_MS = 2 * DAY_MS  # what is older is known from the ledger, to the day
 
 KINDS = ("candles", "open_interest", "liquidations")
 _KIND_OF_DATASET = {"klines": "candles", "metrics": "open_interest"}
@@ -40,7 +40,7 @@ def freshness(cursor: duckdb.DuckDBPyConnection, now_ms: int) -> dict[str, Fresh
     for symbol, series in loaded_series(cursor).items():
         for one in series:
             if one.dataset in _KIND_OF_DATASET:
-                end_ms = round(one.range_end.replace(tzinfo=UTC).timestamp() * 1000)
+                end_ms = milliseconds_of(one.range_end)
                 _note(found, symbol, _KIND_OF_DATASET[one.dataset], min(end_ms, now_ms), 0)
     for symbol, kind, newest_ms, rows in cursor.execute(
         _RECENT, {"since": now_ms - LOOK_BACK_MS, "hour_ago": now_ms - HOUR_MS}
@@ -79,7 +79,7 @@ _RECENT = " UNION ALL ".join(
         _select_recent("open_interest", OPEN_INTEREST.name, OPEN_INTEREST.time),
         _select_recent("liquidations", LIQUIDATIONS.name, LIQUIDATIONS.time),
         *(
-            _select_recent("candles", table.name, table.time, INTERVAL_MS[interval])
+            _select_recent("candles", table.name, table.time, INTERVALS[interval])
             for interval, table in CANDLES.items()
         ),
     ]

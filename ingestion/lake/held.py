@@ -12,8 +12,9 @@ from pathlib import Path
 import duckdb
 
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, MarketTable
-from ingestion.sources.files import ArchiveFile
-from ingestion.sources.formats import row_range
+from ingestion.market.files import ArchiveFile
+from ingestion.market.formats import row_range
+from liqheat_project.kernel.instants import naive
 
 RowsByDay = Mapping[date, int]
 
@@ -51,7 +52,7 @@ def held_by_day(
     found = cursor.execute(
         f"SELECT {_day(table)} AS day, {_amount(table)} FROM {table.name} "
         f"WHERE symbol = ? AND {table.time} >= ? AND {table.time} < ? GROUP BY day",
-        [files[0].symbol, min(starts).replace(tzinfo=None), max(ends).replace(tzinfo=None)],
+        [files[0].symbol, naive(min(starts)), naive(max(ends))],
     ).fetchall()
     return dict(found)
 
@@ -103,8 +104,8 @@ def _lines(
             file.symbol,
             file.dataset,
             file.interval or "",
-            file.end_instant.replace(tzinfo=None),
-            file.start_instant.replace(tzinfo=None),
+            naive(file.end_instant),
+            naive(file.start_instant),
         ],
     ).fetchall()
 

@@ -19,10 +19,11 @@ import duckdb
 from ingestion.errors import NothingKept
 from ingestion.lake.checksums import digest
 from ingestion.lake.connection import LakeConfig
-from ingestion.lake.days import LINE_WITHIN, SET_ASIDE_WITHIN, Days, within
+from ingestion.lake.days import LINE_WITHIN, SET_ASIDE_WITHIN, within
 from ingestion.lake.parse import copy_to_parquet
 from ingestion.lake.read import Coverage
 from ingestion.lake.schema import LEDGER, MARKET_TABLES, QUARANTINE, TRADES, MarketTable
+from ingestion.market.days import Days
 
 SUFFIX = ".kept"
 CONTENTS = "contents.json"

@@ -11,7 +11,7 @@ import duckdb
 
 from ingestion.lake.connection import Lake, translated_errors, write_lock
 from ingestion.lake.schema import LIQUIDATION_COVERAGE, LIQUIDATIONS, QUARANTINE
-from ingestion.sources.stream import Liquidation
+from ingestion.market.records import Liquidation
 
 DATASET = "forceOrder"
 SOURCE = "stream"

@@ -10,7 +10,7 @@ line, once, however often the exchange sends it.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 
 import duckdb
@@ -18,16 +18,24 @@ import numpy as np
 
 from ingestion.lake import open_interest
 from ingestion.lake.connection import Lake, translated_errors, write_lock
+from ingestion.lake.ledger import LedgerLine, add_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.schema import CANDLES, LEDGER, OPEN_INTEREST, QUARANTINE, MarketTable
-from ingestion.sources.plausibility import WAITS, candle_fault, instant_fault, quantity_fault
-from ingestion.sources.rest import CANDLE_MS, Candle, OpenInterestFigure, UnreadableCandle
+from ingestion.market.plausibility import WAITS, candle_fault, instant_fault, quantity_fault
+from ingestion.market.records import Candle, OpenInterestFigure, UnreadableCandle
+from liqheat_project.kernel.instants import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    instant_of,
+    milliseconds_of,
+    naive,
+)
 
 Wanted = Callable[[], Collection[str]]
 """Asked under the lock: the symbols whose rows may still be written."""
 
-DAY_MS = 86_400_000
-LOOK_BACK_MS = 6 * 3_600_000
+LOOK_BACK_MS = 6 * HOUR_MS
 """So far back a collector's figures are judged by those before them. The archive's file of the day
 judges them again, by the days around it."""
 
@@ -113,7 +121,7 @@ def _add_candles(
     unnested = ", ".join(f"unnest(${name}) AS {name}" for name in names)
     query = f"""
         SELECT symbol, make_timestamp_ms(open_time) AS open_time, open, high, low, close, volume,
-               make_timestamp_ms(open_time + {CANDLE_MS} - 1) AS close_time, quote_volume, count,
+               make_timestamp_ms(open_time + {MINUTE_MS} - 1) AS close_time, quote_volume, count,
                taker_buy_volume, taker_buy_quote_volume
         FROM (SELECT {unnested})
     """
@@ -130,7 +138,9 @@ def set_aside_unreadable(
     with translated_errors(), write_lock(lake.config), lake.transaction() as cursor:
         symbols = set(wanted())
         faults = [
-            Fault(row.symbol, _naive(row.near), f"it can't be read: {row.reason}", row.raw)
+            Fault(
+                row.symbol, naive(instant_of(row.near)), f"it can't be read: {row.reason}", row.raw
+            )
             for row in dict.fromkeys(rows)
             if row.symbol in symbols
         ]
@@ -163,7 +173,7 @@ def candles_held(
             "symbols": list(symbols),
             "start": start_ms,
             "today": now_ms // DAY_MS * DAY_MS,
-            "minute": CANDLE_MS,
+            "minute": MINUTE_MS,
         },
     ).fetchnumpy()
     names, minutes = np.asarray(found["symbol"]), np.asarray(found["minute"])
@@ -221,7 +231,7 @@ def _judge_figures(cursor: duckdb.DuckDBPyConnection, now: datetime) -> Verdict:
         figure = Figure(*cells)
         text = open_interest.text_of(symbol, figure)
         fault = quantity_fault(figure.contracts, figure.value or 0.0)
-        fault = fault or instant_fault(_milliseconds(figure.time), _now_ms(now))
+        fault = fault or instant_fault(milliseconds_of(figure.time), milliseconds_of(now))
         if fault:
             verdict.faults.append(Fault(symbol, figure.time, fault, text))
         else:
@@ -272,24 +282,12 @@ def _judge_candles(cursor: duckdb.DuckDBPyConnection, now: datetime) -> Verdict:
         fault = (
             candle_fault(prices, volumes[0], volumes[1], medians[symbol])
             or quantity_fault(*volumes)
-            or instant_fault(_milliseconds(opened), _now_ms(now))
+            or instant_fault(milliseconds_of(opened), milliseconds_of(now))
         )
         if fault:
             raw = ",".join(map(str, [symbol, opened, *prices_and_volumes]))
             faults.append(Fault(symbol, opened, fault, raw))
     return Verdict(faults)
-
-
-def _naive(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
-
-
-def _milliseconds(naive: datetime) -> int:
-    return round(naive.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def _now_ms(now: datetime) -> int:
-    return round(now.timestamp() * 1000)
 
 
 def _write(
@@ -400,12 +398,11 @@ def _count_in_ledger(
     for one, (rows, aside) in counts.items():
         before = sums.get(one, (0, 0))
         sums[one] = (before[0] + rows, before[1] + aside)
-    at = now.astimezone(UTC).replace(tzinfo=None)
+    at = naive(now)
     lines = [
-        [symbol, *key, day, day + timedelta(days=1), origin, "", False, rows, aside, 0, 0, at]
+        LedgerLine(
+            symbol, *key, day, day + timedelta(days=1), origin, "", False, rows, aside, 0, 0, at
+        )
         for (symbol, day), (rows, aside) in sums.items()
     ]
-    marks = ", ".join(["(" + ", ".join("?" * len(lines[0])) + ")"] * len(lines))
-    cursor.execute(
-        f"INSERT INTO {LEDGER} VALUES {marks}", [cell for line in lines for cell in line]
-    )
+    add_lines(cursor, lines)

@@ -2,7 +2,7 @@
 
 The newest figures may have to wait in the quarantine for those after them, and figures that were
 believed may turn out to be false. So each judgement looks at what is there before and after the new
-figures, and says what becomes of all of them (`ingestion/sources/plausibility.py` has the rule).
+figures, and says what becomes of all of them (`ingestion/market/plausibility.py` has the rule).
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE
-from ingestion.sources.plausibility import LOOK_BACK_MS, WAITS, judge_open_interest
+from ingestion.market.plausibility import LOOK_BACK_MS, WAITS, judge_open_interest
 
 Range = tuple[datetime, datetime]
 

@@ -18,9 +18,10 @@ import numpy as np
 from ingestion.errors import BadFormat, TooManyBadRows
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.schema import MarketTable, table_of
-from ingestion.sources import formats, plausibility
-from ingestion.sources.files import ArchiveFile
-from ingestion.sources.plausibility import is_near
+from ingestion.market import formats, plausibility
+from ingestion.market.datasets import INTERVALS
+from ingestion.market.files import ArchiveFile
+from ingestion.market.plausibility import is_near
 
 QUARANTINE_LIMIT_SHARE = 0.2
 """A file with a larger share of bad rows than this waits for a person: something else is wrong."""
@@ -56,7 +57,6 @@ _PRICES = {
     "markPriceKlines": ("low", "high"),
 }
 """The columns with the lowest and the highest price of a row."""
-_INTERVAL_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "1h": 60}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _AHEAD = timedelta(milliseconds=plausibility.MAX_AHEAD_MS)
@@ -296,7 +296,7 @@ def _values_of(file: ArchiveFile, now: datetime | None) -> dict[str, object]:
         values["microseconds_from"] = formats.MICROSECONDS_FROM
         values["max_price"] = plausibility.MAX_PRICE
     if file.interval:
-        values["interval"] = _INTERVAL_MINUTES[file.interval] * 60_000_000
+        values["interval"] = INTERVALS[file.interval] * 1_000
         values["max_spread"] = plausibility.MAX_CANDLE_SPREAD
     return values
 

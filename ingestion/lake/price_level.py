@@ -8,8 +8,8 @@ import duckdb
 
 from ingestion.lake.parse import ParsedFile
 from ingestion.lake.schema import OPEN_INTEREST, TRADES, MarketTable
-from ingestion.sources.formats import row_range
-from ingestion.sources.plausibility import MAX_PRICE_FACTOR, is_near
+from ingestion.market.formats import row_range
+from ingestion.market.plausibility import MAX_PRICE_FACTOR, is_near
 
 _DAY = timedelta(days=1)
 _MEDIAN = "approx_quantile({0}, 0.5)"

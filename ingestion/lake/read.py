@@ -23,38 +23,13 @@ from ingestion.lake.schema import (
     TRADES,
     table_of,
 )
+from ingestion.market.datasets import INTERVALS, LOADED_INTERVALS
 
 Arrays = dict[str, np.ndarray]
 
-INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
 """Candle intervals that are loaded, finest first."""
 PRICE_STEP = 0.0005
 """Traded prices less than this share apart are summed into one."""
-
-
-@dataclass(frozen=True)
-class LoadedFile:
-    """A line of the ledger: a file of the archive whose rows are in the lake, or the rows of a
-    day that a collector brought."""
-
-    symbol: str
-    dataset: str
-    interval: str
-    range_start: datetime
-    range_end: datetime
-    origin: str
-    sha256: str
-    verified: bool
-    rows: int
-    quarantined: int
-    duplicates: int
-    chunk_id: int
-    loaded_at: datetime
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a collector brought the rows: from no file, and maybe not of the whole day."""
-        return not self.sha256
 
 
 @dataclass(frozen=True)
@@ -233,18 +208,17 @@ def candle_days(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[CandleDa
 
 
 def candle_ranges(
-    cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str]
+    cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str] = ()
 ) -> dict[str, tuple[int, int]]:
-    """By symbol, the open of the first and the end of the newest candle of any interval (ms). No
-    file of another symbol is opened."""
-    if not symbols:
-        return {}
+    """By symbol, the open of the first and the end of the newest candle of any interval (ms): of
+    all, or of these, without opening a file of another."""
     # As single parameters the names choose the files; as a list they would filter rows.
     names = ", ".join(f"${number}" for number in range(1, len(symbols) + 1))
+    where = f"WHERE symbol IN ({names})" if symbols else ""
     selects = " UNION ALL ".join(
         f"SELECT symbol, epoch_ms(min(open_time)) AS first, "
-        f"epoch_ms(max(open_time)) + {INTERVAL_MS[interval]} AS last "
-        f"FROM {table.name} WHERE symbol IN ({names}) GROUP BY symbol"
+        f"epoch_ms(max(open_time)) + {INTERVALS[interval]} AS last "
+        f"FROM {table.name} {where} GROUP BY symbol"
         for interval, table in CANDLES.items()
     )
     rows = cursor.execute(
@@ -275,7 +249,7 @@ def open_interest_of_zero(cursor: duckdb.DuckDBPyConnection, symbol: str) -> Cov
 
 def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | None:
     """The finest candle interval of which the lake holds anything for the symbol."""
-    for interval in INTERVAL_MS:
+    for interval in LOADED_INTERVALS:
         table = CANDLES[interval]
         found = cursor.execute(
             f"SELECT 1 FROM {table.name} WHERE symbol = ? LIMIT 1", [symbol]
@@ -283,19 +257,6 @@ def finest_interval(cursor: duckdb.DuckDBPyConnection, symbol: str) -> str | Non
         if found:
             return interval
     return None
-
-
-def loaded_files(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, dataset: str | None = None
-) -> list[LoadedFile]:
-    """The ledger of a symbol, or of one of its datasets, in order of time."""
-    rows = cursor.execute(
-        f"SELECT * FROM {LEDGER} WHERE symbol = $symbol "
-        "AND ($dataset IS NULL OR dataset = $dataset) "
-        "ORDER BY dataset, candle_interval, range_start",
-        {"symbol": symbol, "dataset": dataset},
-    ).fetchall()
-    return [LoadedFile(*row) for row in rows]
 
 
 def loaded_series(

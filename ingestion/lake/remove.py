@@ -7,17 +7,11 @@ import duckdb
 
 from ingestion.errors import OutcomeUnknown
 from ingestion.lake.connection import Lake, translated_errors, write_lock
-from ingestion.lake.days import (
-    ALL_DAYS,
-    LINE_WITHIN,
-    SET_ASIDE_WITHIN,
-    Days,
-    rows_within,
-    within,
-)
+from ingestion.lake.days import LINE_WITHIN, SET_ASIDE_WITHIN, rows_within, within
 from ingestion.lake.kept import folder_of, keep
-from ingestion.lake.ledger_lines import split_lines
+from ingestion.lake.ledger import split_lines
 from ingestion.lake.schema import LEDGER, MARKET_TABLES, QUARANTINE
+from ingestion.market.days import ALL_DAYS, Days
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import duckdb
 
+from ingestion.market.datasets import LOADED_INTERVALS
+
 INLINING_ROW_LIMIT = 1000  # smaller inserts stay in the catalogue until they are flushed
-INTERVALS = ("1m", "5m", "15m", "1h")
 
 _TRADE_COLUMNS = """
     symbol VARCHAR, agg_trade_id BIGINT, timestamp TIMESTAMP, price DOUBLE, quantity DOUBLE,
@@ -52,13 +53,13 @@ OPEN_INTEREST = MarketTable(
 )
 CANDLES = {
     interval: MarketTable(f"klines_{interval}_history", _CANDLE_COLUMNS, "open_time", "open_time")
-    for interval in INTERVALS
+    for interval in LOADED_INTERVALS
 }
 MARK_PRICE_CANDLES = {
     interval: MarketTable(
         f"mark_price_klines_{interval}_history", _CANDLE_COLUMNS, "open_time", "open_time"
     )
-    for interval in INTERVALS
+    for interval in LOADED_INTERVALS
 }
 LIQUIDATIONS = MarketTable("liquidation_events", _LIQUIDATION_COLUMNS, "timestamp", "timestamp")
 # The times in which the stream of liquidations was heard: without them, no event means nothing.

@@ -10,7 +10,13 @@ import duckdb
 
 from ingestion.lake.open_interest import day_of
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE
-from ingestion.sources.plausibility import IS_ZERO, PATIENCE_MS, STAYS_ZERO, WAITS
+from ingestion.market.plausibility import IS_ZERO, PATIENCE_MS, STAYS_ZERO, WAITS
+
+
+def is_suspected(rows: int, quarantined: int) -> bool:
+    """Whether the newest line of a symbol's ledger has room for PATIENCE_MS of zeros, half a day at
+    least or all that there is of it. For all others the quarantine need not be asked."""
+    return quarantined > 0 and 2 * quarantined >= rows
 
 
 def settled_at(cursor: duckdb.DuckDBPyConnection, symbol: str) -> int | None:
@@ -47,10 +53,10 @@ def settled_at(cursor: duckdb.DuckDBPyConnection, symbol: str) -> int | None:
 def settlements(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """The same by symbol, of all whose contracts were settled."""
     rows = cursor.execute(
-        f"SELECT symbol FROM {LEDGER} WHERE dataset = 'metrics' GROUP BY symbol "
-        "HAVING arg_max(quarantined, range_start) > 0"
+        "SELECT symbol, arg_max(row_count, range_start), arg_max(quarantined, range_start) "
+        f"FROM {LEDGER} WHERE dataset = 'metrics' GROUP BY symbol"
     ).fetchall()
-    found = {symbol: settled_at(cursor, symbol) for (symbol,) in rows}
+    found = {symbol: settled_at(cursor, symbol) for symbol, *line in rows if is_suspected(*line)}
     return {symbol: instant for symbol, instant in found.items() if instant is not None}
 
 

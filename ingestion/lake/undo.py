@@ -18,7 +18,7 @@ from ingestion.lake.kept import (
     kept_coverage,
     sums,
 )
-from ingestion.lake.ledger_lines import join_lines
+from ingestion.lake.ledger import join_lines
 from ingestion.lake.read import Coverage
 from ingestion.lake.schema import LEDGER, QUARANTINE, MarketTable
 

@@ -4,22 +4,23 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from ingestion.errors import FarPrices, FewerRows, LeaseLost, OutcomeUnknown
+from ingestion.errors import FarPrices, FewerRows, OutcomeUnknown
 from ingestion.lake import checksums, open_interest, price_level
 from ingestion.lake.connection import Lake, translated_errors, write_lock
-from ingestion.lake.days import Days
 from ingestion.lake.held import RowsByDay, compare, held_by_day, rows_by_day
-from ingestion.lake.ledger_lines import drop_replaced_lines, split_lines
+from ingestion.lake.ledger import LedgerLine, add_lines, drop_replaced_lines, split_lines
 from ingestion.lake.open_interest import Corrections, Figure
 from ingestion.lake.parse import QUARANTINE_LIMIT_SHARE, ParsedFile, copy_to_parquet, set_aside
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, QUARANTINE, TRADES, MarketTable
-from ingestion.sources.formats import row_range
+from ingestion.market.days import Days
+from ingestion.market.formats import row_range
+from liqheat_project.kernel.instants import naive
 
 _SAME_FILES = "symbol = ? AND dataset = ? AND candle_interval = ?"
 
@@ -39,16 +40,16 @@ class Load:
 
 
 def replace_files(
-    lake: Lake, loads: Sequence[Load], still_mine: Callable[[], bool], now: datetime
-) -> list[Load]:
+    lake: Lake, loads: Sequence[Load], may_write: Callable[[], bool], now: datetime
+) -> list[Load] | None:
     """Put the rows of `loads` in place of what the lake holds for the same ranges, all or nothing.
 
     All loads are of one symbol, dataset and interval. The ledger and the quarantine change in the
-    same transaction, so what the ledger says is loaded is loaded. `still_mine` is asked under the
+    same transaction, so what the ledger says is loaded is loaded. `may_write` is asked under the
     lock, right before writing. Returns the loads as they were written: without rows that the lake's
-    own show to be false. Raises LeaseLost when `still_mine` says no, NeedsDecision when files hold
-    fewer rows than the lake or prices far from those beside them, OutOfSpace, LakeBusy or
-    TemporaryError otherwise, and leaves no file behind then.
+    own show to be false. Returns None, and writes nothing, when `may_write` says no. Raises
+    NeedsDecision when files hold fewer rows than the lake or prices far from those beside them,
+    OutOfSpace, LakeBusy or TemporaryError otherwise, and leaves no file behind then.
     """
     cursor = lake.cursor()
     table = loads[0].parsed.table
@@ -61,8 +62,9 @@ def replace_files(
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
             with write_lock(lake.config):
-                if not still_mine():
-                    raise LeaseLost(f"{loads[0].parsed.file.name} was taken over or cancelled")
+                if not may_write():
+                    staged.unlink(missing_ok=True)
+                    return None
                 with lake.transaction():
                     kept_days = _require_all_rows(cursor, loads, fresh)
                     _delete_ranges(cursor, loads, table, kept_days)
@@ -111,7 +113,7 @@ def _set_false_rows_aside(
         return list(loads), None
     figures = _figures(cursor, loads)
     symbol = loads[0].parsed.file.symbol
-    ranges = [(_naive(a), _naive(b)) for a, b in (row_range(load.parsed.file) for load in loads)]
+    ranges = [(naive(a), naive(b)) for a, b in (row_range(load.parsed.file) for load in loads)]
     together = [figure for of_load in figures for figure in of_load]
     reasons, corrections = open_interest.judge(cursor, symbol, together, ranges)
     left, why = [], iter(reasons)
@@ -149,7 +151,7 @@ def _figures(cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> list[l
 def _without_known_trades(cursor: duckdb.DuckDBPyConnection, load: Load) -> Load:
     """A trade that stands in two files is kept once, as one that stands twice in a file. Where the
     lake knows most of a file's numbers, it is the numbers that begin anew."""
-    start, until = (_naive(instant) for instant in row_range(load.parsed.file))
+    start, until = (naive(instant) for instant in row_range(load.parsed.file))
     path = {"path": str(load.parsed.rows_path)}
     # As numbers, not as a subquery, the bounds leave all files out that have no such trades.
     first, last = cursor.execute(
@@ -265,7 +267,7 @@ def _joined(
     replaced = [
         part
         for (start, until), days in zip(ranges, kept_days, strict=True)
-        for part in _ranges_without(_naive(start), _naive(until), days)
+        for part in _ranges_without(naive(start), naive(until), days)
     ]
     joined: list[tuple[datetime, datetime]] = []
     for start, until in sorted(replaced):
@@ -311,31 +313,30 @@ def _record(
             cursor.execute(
                 f"INSERT INTO {QUARANTINE} SELECT ?, ?, ?, ?, ?, line, reason, raw "
                 f"FROM temp.{load.parsed.bad_rows_table}",
-                [*key, _naive(load.parsed.file.start_instant), load.origin],
+                [*key, naive(load.parsed.file.start_instant), load.origin],
             )
-    values = [
-        row
+    lines = [
+        line
         for load, days, rows in zip(loads, kept_days, fresh, strict=True)
-        for row in _ledger_rows(load, now, days, rows)
+        for line in _lines(load, now, days, rows)
     ]
-    marks = ", ".join(["(" + ", ".join("?" * len(values[0])) + ")"] * len(values))
-    cursor.execute(f"INSERT INTO {LEDGER} VALUES {marks}", [cell for row in values for cell in row])
+    add_lines(cursor, lines)
 
 
-def _ledger_rows(
+def _lines(
     load: Load, now: datetime, kept_days: Sequence[date], fresh: RowsByDay
-) -> list[list[object]]:
+) -> list[LedgerLine]:
     """The lines of a file: one, or its parts around the days that it left as they are."""
     parsed, file = load.parsed, load.parsed.file
-    bounds = (_naive(file.start_instant), _naive(file.end_instant))
+    bounds = (naive(file.start_instant), naive(file.end_instant))
     parts = _ranges_without(*bounds, kept_days) if kept_days else [bounds]
-    lines: list[list[object]] = []
+    lines: list[LedgerLine] = []
     for start, until in parts:
         rows = parsed.rows
         if kept_days:
             rows = sum(count for day, count in fresh.items() if start.date() <= day < until.date())
         lines.append(
-            [
+            LedgerLine(
                 file.symbol,
                 file.dataset,
                 file.interval or "",
@@ -347,11 +348,7 @@ def _ledger_rows(
                 rows,
                 *((0, 0) if lines else (parsed.quarantined, parsed.duplicates)),
                 load.chunk_id,
-                _naive(now),
-            ]
+                naive(now),
+            )
         )
     return lines
-
-
-def _naive(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -18,7 +18,8 @@ from ingestion.errors import (
     NotInSource,
     SourceUnavailable,
 )
-from ingestion.sources.files import ArchiveFile, Dataset, Period
+from ingestion.market.datasets import Dataset
+from ingestion.market.files import ArchiveFile, Period
 from ingestion.sources.http import HttpSource
 from ingestion.sources.listing import days_in_pages
 from ingestion.sources.staging import (
@@ -35,11 +36,12 @@ from ingestion.sources.staging import (
     verify_checksum,
     write_hashed,
 )
+from liqheat_project.kernel.instants import DAY_SECONDS
 
 _CONCURRENCY = 8
 _MAX_REDIRECTS = 3
 _MAX_LISTING_BYTES = 4 * 1024**2
-_MAX_RETRY_AFTER = 86_400.0
+_MAX_RETRY_AFTER = float(DAY_SECONDS)
 _ABSENT = (404, 410)
 
 

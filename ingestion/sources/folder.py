@@ -14,7 +14,7 @@ from ingestion.errors import (
     NotInSource,
     RefusedPath,
 )
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from ingestion.sources.staging import (
     MAX_BYTES,
     MAX_CHECKSUM_BYTES,

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 import redis
 
 from ingestion.errors import SourceUnavailable
-from liqheat_project.lib.backoff import backoff
+from liqheat_project.kernel.backoff import backoff
 
 KEY = "liqheat:rest"
 MINUTE = 60.0

@@ -19,16 +19,22 @@ import httpx
 import orjson
 
 from ingestion.errors import BadAnswer, RefusedBySource, SourceUnavailable
+from ingestion.market.records import (
+    UNREADABLE,
+    Candle,
+    Contract,
+    OpenInterestFigure,
+    UnreadableCandle,
+)
 from ingestion.sources.governor import MINUTE, Governor
 from ingestion.sources.http import HttpSource
+from liqheat_project.kernel.instants import MINUTE_MS
 
 CANDLES_PAGE = 499
 """Candles of one page: of weight 2, which gives more candles for the weight than any other size."""
 
 ALL_MARK_PRICES_WEIGHT = 10
 """Weight of the mark prices of all symbols in one answer; that of one symbol has weight 1."""
-
-CANDLE_MS = 60_000
 
 MAX_ANSWER_BYTES = 32_000_000
 """The largest answer, about all contracts, has some 2 MB."""
@@ -48,44 +54,6 @@ _ERRORS_OF_FORM = (
 
 
 @dataclass(frozen=True)
-class OpenInterestFigure:
-    """Open interest in contracts at an instant (ms UTC), as the exchange dates it."""
-
-    symbol: str
-    time: int
-    contracts: float
-
-
-@dataclass(frozen=True)
-class Candle:
-    """A one-minute candle that opens at `open_time` (ms UTC): prices and quote volumes in USDT,
-    volumes in contracts."""
-
-    symbol: str
-    open_time: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    quote_volume: float
-    count: int
-    taker_buy_volume: float
-    taker_buy_quote_volume: float
-
-
-@dataclass(frozen=True)
-class UnreadableCandle:
-    """A row of an answer that is no candle, and why not. `near` is its own opening time (ms UTC)
-    where it has one, else that of the row before it."""
-
-    symbol: str
-    near: int
-    reason: str
-    raw: str
-
-
-@dataclass(frozen=True)
 class CandlePage:
     """The closed candles of an answer in order of time, and its rows that are none."""
 
@@ -98,19 +66,7 @@ class CandlePage:
         return len(self.candles) + len(self.unreadable) < CANDLES_PAGE - 1
 
 
-UNREADABLE = "UNREADABLE"
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Contract:
-    """A contract that the exchange lists; `status` is TRADING, SETTLING …, or UNREADABLE."""
-
-    symbol: str
-    tick_size: Decimal
-    status: str
-    contract_type: str
 
 
 class _Endless(Exception):
@@ -282,7 +238,7 @@ def _opened_or_none(fields: Any) -> int | None:
 def _candle(symbol: str, fields: list[Any]) -> Candle:
     opened = _instant(fields[0])
     first, high, low, last = (_price(text) for text in fields[1:5])
-    if opened % CANDLE_MS or low > min(first, last) or high < max(first, last):
+    if opened % MINUTE_MS or low > min(first, last) or high < max(first, last):
         raise ValueError(f"a candle that contradicts itself: {fields}")
     return Candle(
         symbol=symbol,

@@ -16,7 +16,7 @@ from typing import IO, Protocol, cast
 from isal import igzip_lib, isal_zlib
 
 from ingestion.errors import BadArchive, ChecksumMismatch, OutOfSpace
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 
 MAX_BYTES = 2 * 1024**3
 """Largest published file that is read, of a month of trades of the busiest symbol with room."""

@@ -8,7 +8,6 @@ the coin-margined contracts, whose quantity is another unit; they are left out b
 
 import math
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import connect
 
 from ingestion.errors import BadFormat, SourceUnavailable
-from ingestion.sources.plausibility import MAX_PRICE_FACTOR, price_fault, quantity_fault
+from ingestion.market.plausibility import MAX_PRICE_FACTOR, price_fault, quantity_fault
+from ingestion.market.records import Liquidation
 
 PATH = "/market/stream?streams=!forceOrder@arr"
 USD_MARGINED = 1
@@ -25,19 +25,6 @@ LIQUIDATED_SIDES = {"SELL": "long", "BUY": "short"}
 MAX_MESSAGE_BYTES = 1_000_000
 MAX_QUEUED_MESSAGES = 100_000  # those that come while the lake is being written to
 PING_SECONDS = 20
-
-
-@dataclass(frozen=True)
-class Liquidation:
-    """A position that the exchange closed: `side` is the position's, `quantity` what was filled
-    (contracts, that is the base coin), `price` the order's limit, both prices in USDT."""
-
-    symbol: str
-    time_ms: int
-    side: str
-    price: float
-    average_price: float
-    quantity: float
 
 
 def parse_message(message: str | bytes) -> list[Liquidation]:

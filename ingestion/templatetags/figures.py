@@ -1,8 +1,10 @@
 """Numbers and spans of time as the admin's pages show them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django import template
+
+from liqheat_project.kernel.instants import instant_of
 
 register = template.Library()
 
@@ -31,4 +33,4 @@ def span(value: timedelta | float | None) -> str:
 @register.filter
 def instant(milliseconds: int) -> str:
     """Milliseconds since the epoch as 2025-12-01 00:05:00, UTC."""
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{instant_of(milliseconds):%Y-%m-%d %H:%M:%S}"

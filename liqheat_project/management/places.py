@@ -5,7 +5,7 @@ from pathlib import Path
 from django.conf import settings
 
 from ingestion.lake import LakeConfig
-from liqheat_project.backup import BackupError, Places
+from liqheat_project.ops.backup import BackupError, Places
 
 
 def places() -> Places:

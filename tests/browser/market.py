@@ -43,8 +43,8 @@ def load(folder: Path) -> None:
 
 
 def load_days(folder: Path, name: str, first: date, last: date) -> None:
-    from ingestion import jobs
-    from ingestion.load import run_here
+    from ingestion.loading import jobs
+    from ingestion.loading.load import run_here
     from ingestion.models import Symbol
 
     symbol = Symbol.objects.get(name=name)
@@ -55,7 +55,7 @@ def load_days(folder: Path, name: str, first: date, last: date) -> None:
 
 
 def load_plain_day(folder: Path, name: str, day: date) -> None:
-    from ingestion.sources.files import plan_files
+    from ingestion.market.files import plan_files
     from tests.support.archive_files import put_csv
 
     for file in plan_files(name, "klines", "5m", day, day) + plan_files(

@@ -12,8 +12,8 @@ from heatmap.api import markets
 from heatmap.models import Calibration
 from ingestion.lake import writer
 from ingestion.lake.liquidations import Heard, add_liquidations
+from ingestion.market.records import Liquidation
 from ingestion.models import SymbolEvent
-from ingestion.sources.stream import Liquidation
 from tests.support.market import DAYS, FIRST_MS, load_files
 from validation.calibration import fit
 from validation.calibration.plot import plot

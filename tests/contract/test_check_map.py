@@ -8,8 +8,8 @@ import pytest
 
 from ingestion.models import Symbol
 from tests.support.market import FIRST_MS
-from validation.check_map import check_map
 from validation.coinglass import MapMoment, Reference, Unreadable
+from validation.compare.check_map import check_map
 
 DAY_MS = 86_400_000
 

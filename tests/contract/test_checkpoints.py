@@ -37,7 +37,7 @@ def test_an_answer_is_the_same_with_and_without_them(api, folder, monkeypatch):
     assert file.name.startswith("2024-11_")
     assert answer(api) == written
     monkeypatch.setattr(
-        build, "book_before", lambda cursor, history, *rest, **more: (history.start, Book())
+        build, "book_before", lambda cursor, market, *rest, **more: (market.history.start, Book())
     )
     whole = answer(api)
     assert [column["timestamp"] for column in whole[0]] == [c["timestamp"] for c in written[0]]
@@ -112,9 +112,9 @@ def test_an_older_window_keeps_no_weeks_of_its_own(monkeypatch):
     monkeypatch.setattr(checkpoints, "model_fingerprint", lambda *given: "abc")
     monkeypatch.setattr(checkpoints, "_advanced", lambda *given: seen.append(given[-1]) or Book())
     history = SimpleNamespace(start=first - day, end=first + 41 * day)
-    brackets = SimpleNamespace(tables=())
+    market = SimpleNamespace(history=history, brackets=SimpleNamespace(tables=()))
     for instant in (first + 30 * day, first + 40 * day):
-        checkpoints.book_before(None, history, brackets, None, instant, keep=False)
+        checkpoints.book_before(None, market, None, instant, keep=False)
     assert seen == [first, first, first + 31 * day, first + 38 * day]
 
 

@@ -2,7 +2,7 @@ from datetime import date
 
 from django.utils import timezone
 
-from ingestion import jobs, load
+from ingestion.loading import jobs, load
 from ingestion.models import Symbol
 from tests.support.market import reason, register
 

@@ -9,8 +9,8 @@ from django.test import Client
 
 from heatmap.api import markets
 from ingestion.lake import LakeConfig
+from ingestion.market.files import ArchiveFile
 from ingestion.models import Symbol
-from ingestion.sources.files import ArchiveFile
 from tests.support.archive_files import KLINES_HEADER
 from tests.support.lake_days import day, put
 

@@ -9,13 +9,13 @@ from django.test import Client
 from django.utils import timezone
 
 from ingestion import lake
-from ingestion.collectors import state
+from ingestion.collecting import state
 from ingestion.lake import LakeConfig
 from ingestion.models import CollectorState
-from ingestion.status import QUEUES
-from liqheat_project import health
-from liqheat_project.health import Checks
-from liqheat_project.lib import disk, heartbeats
+from liqheat_project.kernel import disk, heartbeats
+from liqheat_project.ops import health
+from liqheat_project.ops.health import Checks
+from liqheat_project.ops.status import QUEUES
 from tests.support.services import wait_until
 
 pytestmark = pytest.mark.postgresql

@@ -14,7 +14,7 @@ from django.test import Client
 from heatmap.api import markets
 from heatmap.models import Bracket, BracketTable
 from ingestion.models import Symbol
-from liqheat_project.lib.fair_queue import FairQueue
+from liqheat_project.webkit.fair_queue import FairQueue
 from tests.support.market import FIRST, load_files, reason, register
 from tests.support.services import wait_until
 
@@ -233,7 +233,7 @@ def test_contradictions_are_named(api):
 
 
 def test_more_levels_than_fit_into_json_are_refused_only_if_asked_for(api, monkeypatch):
-    monkeypatch.setattr("heatmap.api.bodies.MOST_LEVELS", 20_000)
+    monkeypatch.setattr("heatmap.api.json_formats.MOST_LEVELS", 20_000)
     asked = {"symbol": "ETHUSDT", "time_window": "24h"}
     fitted = api(PATH, **asked).json()
     assert fitted["meta"]["price_bin_size"] in (10, 20, 50)
@@ -405,7 +405,7 @@ def held(queue: FairQueue, clients: list[str]) -> Iterator[threading.Event]:
 
 
 def test_a_client_waits_for_half_of_the_places_at_most_and_then_others_are_answered(api):
-    from heatmap.api import answers
+    from liqheat_project.webkit import answers
 
     places = ["127.0.0.1"] * answers.queue.places_of_client
     with held(answers.queue, places) as let_go:
@@ -418,7 +418,7 @@ def test_a_client_waits_for_half_of_the_places_at_most_and_then_others_are_answe
 
 
 def test_when_every_place_is_taken_the_server_says_that_it_is_busy(api, settings):
-    from heatmap.api import answers
+    from liqheat_project.webkit import answers
 
     clients = [f"10.0.0.{number}" for number in range(settings.WEB_THREADS - 1)]
     with held(answers.queue, clients):

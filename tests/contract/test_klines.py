@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
-from ingestion import rollback
 from ingestion.models import Symbol
+from ingestion.symbols import rollback
 from tests.support.market import reason
 from tests.support.services import wait_until
 

@@ -2,7 +2,7 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingestion.collectors import state
+from ingestion.collecting import state
 from ingestion.models import CollectorState, IngestionJob, Symbol
 
 pytestmark = pytest.mark.postgresql

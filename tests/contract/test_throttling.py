@@ -27,7 +27,7 @@ def answered(client: Client, **headers: str) -> int:
 
 
 def test_each_kind_of_client_has_its_own_number_of_requests_a_minute(api, monkeypatch):
-    monkeypatch.setattr("liqheat_project.throttling.time.time", lambda: 1_800_000_010.0)
+    monkeypatch.setattr("liqheat_project.webkit.throttling.time.time", lambda: 1_800_000_010.0)
     user = get_user_model().objects.create_user("ada", is_staff=True)
     staff = Client()
     staff.force_login(user)
@@ -36,7 +36,7 @@ def test_each_kind_of_client_has_its_own_number_of_requests_a_minute(api, monkey
     assert answered(Client(), **{"X-Forwarded-For": "10.0.0.3"}) == 0
     assert answered(staff) == 5
     assert answered(Client(), **{"X-API-Key": KEY}) == 6
-    monkeypatch.setattr("liqheat_project.throttling.time.time", lambda: 1_800_000_070.0)
+    monkeypatch.setattr("liqheat_project.webkit.throttling.time.time", lambda: 1_800_000_070.0)
     assert answered(Client()) == 3
 
 

@@ -8,7 +8,7 @@ import pytest
 from heatmap import history as histories
 from heatmap import trades
 from heatmap.api import markets
-from heatmap.api.explanation import MOST_ENTRIES
+from heatmap.api.explain import MOST_ENTRIES
 from heatmap.engine import Book, ModelParameters
 from ingestion.lake import read
 from tests.support.market import FIRST, FIRST_MS, load_files, reason

@@ -14,8 +14,9 @@ from PIL import Image
 
 from ingestion.models import Symbol, SymbolEvent
 from tests.support.coinglass_picture import draw, encoded
-from validation import drawing, journal
+from validation import journal
 from validation.coinglass import Unreadable, read_screenshot
+from validation.compare import drawing
 from validation.models import ValidationRun
 
 

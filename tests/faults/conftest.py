@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingestion.lake import LakeConfig
-from ingestion.sources.files import plan_files
+from ingestion.market.files import plan_files
 from tests.support.archive_files import put_csv
 from tests.support.lake_days import FIRST
 
@@ -39,7 +39,7 @@ def symbol(transactional_db: None) -> Any:
 @pytest.fixture
 def five_days(symbol: Any, lake: LakeConfig, tmp_path: Path) -> Callable[..., Any]:
     """Plans a job of five days of trades, each preceded by a pause in which things can happen."""
-    from ingestion import jobs
+    from ingestion.loading import jobs
 
     last = FIRST + timedelta(days=DAYS - 1)
     for file in plan_files("ETHUSDT", "aggTrades", None, FIRST, last):

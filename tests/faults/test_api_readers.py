@@ -13,10 +13,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from ingestion import jobs, rollback
 from ingestion.lake import Days, LakeConfig
-from ingestion.sources.files import plan_files
-from liqheat_project.lib.runs import RunState
+from ingestion.loading import jobs
+from ingestion.market.files import plan_files
+from ingestion.symbols import rollback
+from liqheat_project.kernel.runs import RunState
 from tests.conftest import worker_environment
 from tests.faults.conftest import WORKER_SETTINGS
 from tests.support.archive_files import agg_trades_csv, put_csv

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ingestion import jobs
 from ingestion.lake import LakeConfig
+from ingestion.loading import jobs
+from ingestion.market.files import ArchiveFile
 from ingestion.models import Chunk, ChunkState
-from ingestion.sources.files import ArchiveFile
 from tests.support.archive_files import agg_trades_csv, put_zip
 from tests.support.archive_server import HTML_PAGE, ArchiveServer, Fault
 from tests.support.lake_days import count, ledger_rows, parquet_files
@@ -120,7 +120,7 @@ def test_a_fault_that_passes_costs_an_attempt_and_nothing_else(
 def test_a_wait_that_the_archive_asks_for_is_kept(
     symbol: Any, lake: LakeConfig, server: ArchiveServer
 ) -> None:
-    from ingestion import load
+    from ingestion.loading import load
 
     server.script(PATH, Fault(status=503, retry_after="70"))
     job = jobs.create_job(symbol, ["aggTrades"], FILE.start, FILE.start)

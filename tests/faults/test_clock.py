@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from ingestion import jobs, lease, load
+from ingestion.loading import jobs, lease, load
+from ingestion.loading.progress import progress_of
 from ingestion.models import Chunk, ChunkState, IngestionJob
-from ingestion.progress import progress_of
-from liqheat_project.lib import clock
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel import clock
+from liqheat_project.kernel.runs import RunState
 from tests.faults.conftest import DAYS, LEASE_SECONDS
 from tests.support.lake_days import count, ledger_rows
 from tests.support.services import wait_until

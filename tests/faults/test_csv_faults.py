@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ingestion import jobs
 from ingestion.lake import LakeConfig, read
+from ingestion.lake.ledger import lines_of
+from ingestion.loading import jobs
+from ingestion.market.files import ArchiveFile
 from ingestion.models import Chunk, ChunkState
-from ingestion.quality import check
-from ingestion.sources.files import ArchiveFile
+from ingestion.quality.report import check
 from tests.support.archive_files import csv_of, put_csv
 from tests.support.lake_days import count, ledger_rows, parquet_files
 from tests.support.steps import load_here
@@ -117,7 +118,7 @@ def test_rows_that_cannot_be_are_set_aside_and_counted_the_others_load(
     assert chunk.rows == rows == ledger_rows("ETHUSDT")
     assert count(table=TABLES[case.file.dataset]) == rows
     with read.snapshot() as cursor:
-        (line,) = read.loaded_files(cursor, "ETHUSDT")
+        (line,) = lines_of(cursor, "ETHUSDT")
         aside = read.quarantined_rows(cursor, "ETHUSDT")
         (found,) = check(cursor, "ETHUSDT")
     assert (line.quarantined, line.duplicates) == (case.quarantined, case.duplicates)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import redis
 
-from ingestion import jobs, load
 from ingestion.lake import LakeConfig, configure
+from ingestion.loading import jobs, load
+from ingestion.market.files import ArchiveFile
 from ingestion.models import ChunkState
-from ingestion.sources.files import ArchiveFile
-from liqheat_project import health
+from liqheat_project.ops import health
 from tests.conftest import say_where_its_files_are
 from tests.support.archive_files import agg_trades_csv, put_csv
 from tests.support.lake_days import FIRST, count, day, ledger_rows, parquet_files, put

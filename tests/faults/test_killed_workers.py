@@ -19,7 +19,7 @@ from ingestion import tasks
 from ingestion.lake import LakeConfig, free_disk, remove_symbol, writer
 from ingestion.models import ChunkState, IngestionJob
 from liqheat_project.celery import app
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from tests.conftest import _services
 from tests.faults.conftest import DAYS, WORKER_SETTINGS
 from tests.support.lake_days import current_fingerprint, day, ledger_rows, parquet_files, put

@@ -13,11 +13,12 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from ingestion import jobs, lease, load, rollback
 from ingestion.lake import LakeConfig, write_lock, writer
+from ingestion.loading import jobs, lease, load
+from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import Chunk, ChunkState, IngestionJob
-from ingestion.sources.files import ArchiveFile, plan_files
-from liqheat_project.lib.runs import RunState
+from ingestion.symbols import rollback
+from liqheat_project.kernel.runs import RunState
 from tests.faults.conftest import DAYS, WORKER_SETTINGS
 from tests.support.archive_files import klines_csv, put_csv
 from tests.support.lake_days import FIRST, count, ledger_rows, parquet_files

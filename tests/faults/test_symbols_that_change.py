@@ -12,12 +12,14 @@ from django.test import Client
 from django.utils import timezone
 
 from heatmap.api import markets
-from ingestion import jobs, rollback
 from ingestion.lake import LakeConfig, read
+from ingestion.loading import jobs
+from ingestion.market.datasets import parts_of
+from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import ChunkState, Symbol
-from ingestion.quality import check
-from ingestion.sources.files import ArchiveFile, plan_files
-from liqheat_project.lib.runs import RunState
+from ingestion.quality.report import check
+from ingestion.symbols import rollback
+from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import put_csv, put_zip
 from tests.support.archive_server import ArchiveServer
 from tests.support.lake_days import FIRST
@@ -64,7 +66,7 @@ def test_a_symbol_without_brackets_of_its_own_is_computed_with_the_defaults(
 ) -> None:
     symbol = Symbol.objects.create(name="NEWUSDT", tick_size="0.01", enabled=True)
     for name in ("klines 5m", "metrics"):
-        put_csv(tmp_path, ArchiveFile("NEWUSDT", *jobs.parts_of(name), FIRST))
+        put_csv(tmp_path, ArchiveFile("NEWUSDT", *parts_of(name), FIRST))
     load_here(
         jobs.create_job(
             symbol, ["klines 5m", "metrics"], FIRST, FIRST, source="folder", folder=str(tmp_path)

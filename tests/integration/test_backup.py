@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from ingestion.lake import LakeConfig, connection, live, read
-from ingestion.sources.rest import Candle
-from liqheat_project import backup
-from liqheat_project.backup import BackupError, Places, back_up, restore
+from ingestion.market.records import Candle
+from liqheat_project.ops import backup
+from liqheat_project.ops.backup import BackupError, Places, back_up, restore
 from tests.integration.test_upgrade import MIDNIGHT, old  # noqa: F401 - a fixture
 from tests.support.services import CHECKOUT, wait_until
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from liqheat_project.beat import KEY, StaticScheduler
 from liqheat_project.celery import app
+from liqheat_project.launcher.beat import KEY, StaticScheduler
 
 
 @pytest.fixture

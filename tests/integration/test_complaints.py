@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from heatmap.api.errors import UNAVAILABLE
+from ingestion.api.errors import UNAVAILABLE
 from ingestion.errors import CatalogueDamaged
 from ingestion.lake import LakeConfig, configure, writer
 from ingestion.models import Symbol
@@ -90,7 +90,7 @@ def half_of_it(file: Path) -> None:
 @pytest.mark.skipif("config.getoption('--database') == 'postgresql'")
 @pytest.mark.parametrize("damage", [garbage, half_of_it])
 def test_a_damaged_catalogue_answers_503_and_tells_staff_alone_which_file_it_is(
-    lake: LakeConfig, caplog: Any, damage: Any
+    lake: LakeConfig, caplog: Any, damage: Any, django_user_model: Any
 ) -> None:
     put(day(dataset="klines", interval="1m"))
     Symbol.objects.update_or_create(name="ETHUSDT", defaults={"tick_size": 1, "enabled": True})
@@ -104,5 +104,10 @@ def test_a_damaged_catalogue_answers_503_and_tells_staff_alone_which_file_it_is(
     error = response.json()["errors"][0]
     assert (error["code"], error["detail"]) == ("unavailable", UNAVAILABLE)
     assert str(lake.catalog_path) in caplog.text
+    staff = Client(raise_request_exception=False)
+    staff.force_login(django_user_model.objects.create_superuser("ada"))
+    page = staff.get("/admin/ingestion/symbol/")
+    assert page.status_code == 503
+    assert f"{lake.catalog_path} is damaged" in html.unescape(page.content.decode())
     with pytest.raises(CatalogueDamaged, match=r"is damaged: .* put a backup of it back"):
         put(day())

@@ -14,17 +14,18 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from django.utils import timezone
 
 from heatmap.models import BracketTable
-from ingestion import jobs, load
-from ingestion.collectors import state
+from ingestion.collecting import state
 from ingestion.lake import LakeConfig, writer
+from ingestion.loading import jobs, load
+from ingestion.market.datasets import parts_of
+from ingestion.market.files import ArchiveFile
 from ingestion.models import Chunk, ChunkState, CollectorState, Symbol
-from ingestion.sources.files import ArchiveFile
-from liqheat_project.diagnosis import Finding, Outcome, system
-from liqheat_project.diagnosis.findings import CHECKS
+from liqheat_project.ops.diagnosis import Finding, Outcome, system
+from liqheat_project.ops.diagnosis.findings import CHECKS
 from tests.support.archive_files import put_csv
 from tests.support.commands import said
 from tests.support.services import Worker
-from validation import liquidated
+from validation.backtest import liquidated
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +49,7 @@ def days(symbol: Symbol, tmp_path: Path) -> Callable[..., None]:
         for name in datasets:
             for number in range(count):
                 day = first + timedelta(days=number)
-                put_csv(tmp_path, ArchiveFile("ETHUSDT", *jobs.parts_of(name), day))
+                put_csv(tmp_path, ArchiveFile("ETHUSDT", *parts_of(name), day))
         job = jobs.create_job(symbol, datasets, first, last, source="folder", folder=str(tmp_path))
         load.run_here(job, lambda job: None)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from liqheat_project.lib.processes import spawn
+from liqheat_project.launcher.processes import spawn
 from tests.conftest import worker_environment
 from tests.support.services import CHECKOUT, free_port, wait_until
 

@@ -6,11 +6,12 @@ import pytest
 
 from ingestion.errors import FewerRows
 from ingestion.lake import read, writer
+from ingestion.lake.ledger import lines_of
 from ingestion.lake.live import add_candles, add_open_interest
 from ingestion.lake.schema import QUARANTINE
-from ingestion.sources.files import ArchiveFile
-from ingestion.sources.plausibility import COMES_BACK, IS_ZERO, WAITS
-from ingestion.sources.rest import Candle, OpenInterestFigure
+from ingestion.market.files import ArchiveFile
+from ingestion.market.plausibility import COMES_BACK, IS_ZERO, WAITS
+from ingestion.market.records import Candle, OpenInterestFigure
 from tests.support.archive_files import agg_trades_csv, klines_csv, metrics_csv
 from tests.support.lake_days import FIRST, count, day, ledger_rows, put
 
@@ -39,7 +40,7 @@ def reasons():
 
 def rows_of(number):
     with read.snapshot() as cursor:
-        found = [line for line in read.loaded_files(cursor, "ETHUSDT")]
+        found = [line for line in lines_of(cursor, "ETHUSDT")]
     return {line.range_start.day - FIRST.day: (line.rows, line.quarantined) for line in found}[
         number
     ]

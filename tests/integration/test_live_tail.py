@@ -13,8 +13,9 @@ from heatmap.history import Stretch, history_of, load_open_interest
 from ingestion import lake
 from ingestion.lake import LakeConfig
 from ingestion.lake.live import add_candles, add_open_interest
+from ingestion.market.records import Candle, OpenInterestFigure
 from ingestion.models import Symbol
-from ingestion.sources.rest import CANDLE_MS, Candle, OpenInterestFigure
+from liqheat_project.kernel.instants import MINUTE_MS
 from tests.support.lake_days import day, put
 
 HOUR_MS = 3_600_000
@@ -38,7 +39,7 @@ def mixed(db: None, lake: LakeConfig) -> Iterator[None]:
 
 
 def collect_candles(start: int, until: int) -> None:
-    opens = range(start, until, CANDLE_MS)
+    opens = range(start, until, MINUTE_MS)
     candles = [
         Candle("ETHUSDT", at, 105.0, 106.0, 104.0, 105.0, 3.0, 315.0, 2, 1.0, 105.0) for at in opens
     ]

@@ -19,10 +19,9 @@ from ingestion.lake import LakeConfig, configure, read, write_lock, writer
 from ingestion.lake.connection import Lake
 from ingestion.lake.liquidations import Heard, add_liquidations
 from ingestion.lake.live import add_open_interest
-from ingestion.sources.rest import OpenInterestFigure
-from ingestion.sources.stream import Liquidation
-from liqheat_project.lib.postgres import SERVER
-from liqheat_project.lib.processes import spawn
+from ingestion.market.records import Liquidation, OpenInterestFigure
+from liqheat_project.kernel.postgres import SERVER
+from liqheat_project.launcher.processes import spawn
 from tests.support.lake_days import count, day, ledger_rows, parquet_files, put, run_in_processes
 from tests.support.services import free_port, wait_until
 

@@ -9,10 +9,11 @@ import pytest
 from django.test import Client
 
 from heatmap.api import markets
-from ingestion import jobs, load, rollback
 from ingestion.lake import LakeConfig, free_disk, writer
+from ingestion.loading import jobs, load
+from ingestion.market.files import plan_files
 from ingestion.models import IngestionJob, Symbol
-from ingestion.sources.files import plan_files
+from ingestion.symbols import rollback
 from tests.support.archive_files import agg_trades_csv, put_csv
 from tests.support.lake_days import current_fingerprint, ledger_rows, parquet_files
 

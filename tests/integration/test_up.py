@@ -36,7 +36,7 @@ def mode(file):
 
 
 def test_make_demo_answers_everywhere_and_ctrl_c_stops_it_all(launcher):
-    launcher.start("make", "demo")
+    launcher.start("make", "demo", "ARGS=2")
     launcher.wait_for("The demo market is loaded.")
     password = launcher.secret("ADMIN_PASSWORD")
     assert password in launcher.output

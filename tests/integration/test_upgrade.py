@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.lake import LakeConfig, connection, live, read
-from ingestion.sources.rest import Candle
+from ingestion.market.records import Candle
 from tests.support.services import CHECKOUT
 
 pytestmark = pytest.mark.postgresql

@@ -5,7 +5,7 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 
 AGG_TRADES_HEADER = (
     "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"

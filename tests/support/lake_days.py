@@ -15,7 +15,8 @@ from ingestion.lake import LakeConfig, configure, read, rows_within, writer
 from ingestion.lake.parse import drop, parse
 from ingestion.lake.schema import LEDGER, MARKET_TABLES
 from ingestion.lake.write import Load, replace_files
-from ingestion.sources.files import ArchiveFile, Dataset
+from ingestion.market.datasets import Dataset
+from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import csv_of
 
 FIRST = date(2024, 11, 1)
@@ -35,7 +36,7 @@ def day(
 def put(
     *files: ArchiveFile,
     content: str | None = None,
-    still_mine: Callable[[], bool] = lambda: True,
+    may_write: Callable[[], bool] = lambda: True,
     sha256: Any = "0" * 64,
     accept_bad: bool = False,
 ) -> None:
@@ -49,7 +50,7 @@ def put(
                 path.write_text(csv_of(file) if content is None else content)
                 parsed = parse(cursor, path, file, f"rows_{number}")
                 loads.append(Load(parsed, path.name, sha256, False, number, accept_bad=accept_bad))
-            replace_files(writer(), loads, still_mine, datetime.now(UTC))
+            replace_files(writer(), loads, may_write, datetime.now(UTC))
         finally:
             for load in loads:
                 drop(cursor, load.parsed)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from liqheat_project.lib.processes import spawn
+from liqheat_project.launcher.processes import spawn
 from tests.support.services import CHECKOUT, free_port, wait_until
 
 READY_SECONDS = 120

@@ -5,9 +5,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ingestion import jobs, load
+from ingestion.loading import jobs, load
 from ingestion.models import Symbol
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from validation.synthetic.archive import write_archive
 from validation.synthetic.market import simulate_market
 from validation.synthetic.parameters import MarketParameters

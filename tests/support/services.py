@@ -21,8 +21,8 @@ import psutil
 import psycopg
 import redis
 
-from liqheat_project.lib import broker
-from liqheat_project.lib.processes import spawn
+from liqheat_project.launcher import broker
+from liqheat_project.launcher.processes import spawn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from ingestion import load, tasks
+from ingestion import tasks
+from ingestion.loading import load
 from ingestion.models import IngestionJob
 
 

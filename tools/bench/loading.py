@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion.sources.files import ArchiveFile, plan_files
+from ingestion.market.files import ArchiveFile, plan_files
 from tests.support.services import Valkey, Worker
 
 FIRST_DAY = date(2024, 11, 1)
@@ -99,7 +99,8 @@ def case_plain_import(folder: Path, csv: str) -> dict[str, float]:
 def case_load(folder: Path, source: str, dataset: str, days: str, *_: str) -> dict[str, float]:
     """A job in the foreground: everything from reading the source to the settled job."""
     django_ready()
-    from ingestion import lake, load
+    from ingestion import lake
+    from ingestion.loading import load
     from ingestion.models import IngestionJob
 
     lake.writer()  # opening the lake is once per process, not once per job
@@ -137,7 +138,7 @@ def case_data_work(folder: Path, source: str, dataset: str, days: str, *_: str) 
     from ingestion import lake
     from ingestion.lake.parse import drop, parse
     from ingestion.lake.write import Load, replace_files
-    from ingestion.lease import DEFAULT_BATCH_SIZE
+    from ingestion.loading.lease import DEFAULT_BATCH_SIZE
     from ingestion.sources.folder import FolderSource
 
     writer, folder_source = lake.writer(), FolderSource(Path(source))
@@ -196,7 +197,7 @@ def django_ready() -> None:
 
 
 def make_job(source: str, dataset: str, days: int):
-    from ingestion import jobs
+    from ingestion.loading import jobs
     from ingestion.models import Symbol
 
     symbol = Symbol.objects.get(name=SYMBOL)

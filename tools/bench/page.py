@@ -64,8 +64,8 @@ def load(folder: Path) -> None:
     django.setup()
     from django.core.management import call_command
 
-    from ingestion import jobs
-    from ingestion.load import run_here
+    from ingestion.loading import jobs
+    from ingestion.loading.load import run_here
     from ingestion.models import Symbol
     from validation.synthetic.archive import write_archive
     from validation.synthetic.market import simulate_market

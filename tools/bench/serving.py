@@ -204,7 +204,7 @@ def readers_while_loading(address: str, environment: dict[str, str], folder: Pat
     idle = mixed()
     source = folder / "trades"
     days = 6
-    from ingestion.sources.files import plan_files
+    from ingestion.market.files import plan_files
 
     for file in plan_files("BTCUSDT", "aggTrades", None, START, START + timedelta(days - 1)):
         make_trades_day(source, file, 1_500_000).unlink()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ingestion.sources.files import plan_files
+from ingestion.market.files import plan_files
 from tests.support.archive_files import put_zip
 from tests.support.exchange import BROKEN, HANG_UP, RESTRICTED, SILENCE, TOO_MANY_REQUESTS, banned
 from tests.support.launcher import Launcher

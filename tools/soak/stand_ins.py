@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import KLINES_HEADER
 from tests.support.archive_server import Fault
 from tests.support.exchange import DAY_MS, MINUTE_MS, FuturesExchange

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 
-from validation import approval
+from validation.gate import approval
 from validation.models import GatePolicy
 
 

@@ -18,14 +18,15 @@ from unfold.decorators import display
 
 from ingestion import requests
 from ingestion.models import Symbol
-from liqheat_project.lib.run_admin import STATE_COLOURS, RunAdmin
-from liqheat_project.lib.runs import AbstractRun, RunState
-from validation import drawing, missing_days, references, runs, tasks
+from liqheat_project.kernel.run_admin import STATE_COLOURS, RunAdmin
+from liqheat_project.kernel.runs import AbstractRun, RunState
+from validation import missing_days, references, runs, tasks
 from validation.admin.figures import figure_rows
+from validation.admin.forms import AskCoinglassForm, ReferenceForm, known_time_zone
 from validation.admin.truth import distance_rows, truth_rows
 from validation.coinglass import Unreadable
-from validation.diagnosis import diagnose
-from validation.forms import AskCoinglassForm, ReferenceForm, known_time_zone
+from validation.compare import drawing
+from validation.compare.diagnosis import diagnose
 from validation.models import ValidationRun
 
 ADD = "validation.add_validationrun"

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from heatmap.api.bodies import iso_or_none
-from validation.gate import Policy
+from liqheat_project.kernel.instants import iso_or_none
+from validation.gate.decision import Policy
+from validation.gate.summary import Summary
 from validation.models import ValidationRun
-from validation.summary import Summary
 
 FAILED = "The comparison failed; staff can see why."
 UNREADABLE = "The reference could not be read or compared; staff can see why."

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from heatmap.api.parameters import Query, SymbolField
+from liqheat_project.webkit.query import Query, SymbolField
 from validation.models import ValidationRun
 
 MOST_RUNS = 500

@@ -5,12 +5,12 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
-from heatmap.api.answer_fields import OUTCOMES
-from heatmap.api.answers import JSON
-from heatmap.api.schema import ERRORS, NAME
+from ingestion.api.symbols import OUTCOMES
 from ingestion.models import Symbol
-from ingestion.states import SymbolState
-from liqheat_project.lib.runs import RunState
+from ingestion.symbols.states import SymbolState
+from liqheat_project.kernel.runs import RunState
+from liqheat_project.webkit.answers import JSON
+from liqheat_project.webkit.schema import ERRORS, NAME
 from validation.api.parameters import OneSymbolOrAll, RunsQuery
 from validation.models import ValidationRun
 

@@ -8,13 +8,13 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from heatmap.api.answers import CACHE_CONTROL, JSON
-from heatmap.api.parameters import parsed
 from ingestion.models import Symbol
+from liqheat_project.webkit.answers import CACHE_CONTROL, JSON
+from liqheat_project.webkit.query import parsed
 from validation.api import bodies, schema
 from validation.api.parameters import OneSymbolOrAll, RunsQuery
+from validation.gate.summary import summarise
 from validation.models import GatePolicy, ValidationRun
-from validation.summary import summarise
 
 
 @extend_schema_view(get=schema.RUNS)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatmap.engine.market import FloatArray, IntArray
-from validation.metrics import ranks
-from validation.nulls import BOOTSTRAPS, INTERVAL, Lift
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
+from validation.compare.metrics import ranks
+from validation.compare.nulls import BOOTSTRAPS, INTERVAL, Lift
 
 SIDES = ("long", "short", "both")
 FIGURES = ("rank", "rank_given_move", "rank_given_extremes", "direct")
 BACKGROUND = 0.02
 """Share of the volume that `direct` spreads evenly, so that an interval without any sweep may still
 see a liquidation."""
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SMALLEST_VARIANCE = 1e-9
 """Of ranks, by their number squared: below it nothing varies but rounding."""
 LEAST_DAYS = 10

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heatmap.engine import LONG, SHORT
 from heatmap.engine.market import FloatArray, IntArray
+from liqheat_project.kernel.instants import instant_of, milliseconds_of
 from validation.coinglass.names import base_coin
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -192,7 +193,7 @@ def _positive(text: str, name: str) -> float:
 def _milliseconds(text: str) -> int:
     if not re.fullmatch(r"\d{13}", text, re.ASCII):
         raise BadRow("time is no number of milliseconds")
-    return _within_reason(datetime.fromtimestamp(int(text) / 1000, UTC), int(text))
+    return _within_reason(instant_of(int(text)), int(text))
 
 
 def instant(text: str) -> int:
@@ -202,7 +203,7 @@ def instant(text: str) -> int:
     except ValueError:
         raise BadRow("timestamp is no instant") from None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return _within_reason(found, round(found.timestamp() * 1000))
+    return _within_reason(found, milliseconds_of(found))
 
 
 def _within_reason(instant: datetime, milliseconds: int) -> int:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatmap.engine.market import BoolArray, FloatArray, IntArray
-from validation.metrics import density_percentiles
-from validation.nulls import BOOTSTRAPS, DRAWS, INTERVAL, NULL_MODELS, Lift, OurColumn
+from liqheat_project.kernel.instants import HOUR_MS
+from validation.compare.metrics import density_percentiles
+from validation.compare.nulls import BOOTSTRAPS, DRAWS, INTERVAL, NULL_MODELS, Lift, OurColumn
 
-HOUR_MS = 3_600_000
 DISTANCE_EDGES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 """Lower edges of the distances from the price, shares of it, by which events are grouped."""
 

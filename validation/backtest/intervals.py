@@ -9,9 +9,10 @@ import numpy as np
 
 from heatmap.engine import LONG, SHORT, Candles, Heatmap
 from heatmap.engine.market import FloatArray, IntArray
-from validation.backtest.agreement import HOUR_MS, Intervals
+from liqheat_project.kernel.instants import HOUR_MS
+from validation.backtest.agreement import Intervals
 from validation.backtest.sights import Placed
-from validation.nulls import LEAST_SHIFT, MOST_OTHER_TIMES
+from validation.compare.nulls import LEAST_SHIFT, MOST_OTHER_TIMES
 
 BEFORE_HOURS = (1, 4, 24)
 """The extremes beyond which a move may go: of so many hours before it."""

@@ -6,7 +6,7 @@ from typing import BinaryIO
 from matplotlib.figure import Figure
 
 from validation.backtest.run import Backtest
-from validation.nulls import NULL_MODELS
+from validation.compare.nulls import NULL_MODELS
 
 SIZE_INCHES, DOTS_PER_INCH = (9, 5), 120
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44")

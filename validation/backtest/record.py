@@ -1,15 +1,14 @@
 """A backtest as a row of the validation's history."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import numpy as np
 import orjson
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from liqheat_project.lib.runs import RunState
-from validation.backtest.agreement import HOUR_MS
+from liqheat_project.kernel.instants import HOUR_MS, instant_of
+from liqheat_project.kernel.runs import RunState
 from validation.backtest.run import Backtest
 from validation.backtest.truth import Truth
 from validation.models import ValidationRun
@@ -24,7 +23,7 @@ def record(
     """
     now = timezone.now()
     times = found.ranked.time if found else held.intervals.start  # type: ignore[union-attr]
-    start, end = (datetime.fromtimestamp(times[number] / 1000, UTC) for number in (0, -1))
+    start, end = (instant_of(times[number]) for number in (0, -1))
     figures = (_figures(found) if found else {}) | ({"truth": _truth(held)} if held else {})
     return ValidationRun.objects.create(
         symbol=symbol,
@@ -52,7 +51,7 @@ def _figures(found: Backtest) -> dict[str, object]:
         "hours": found.hours,
         "usd_at_least": round(float(ranked.usd.sum()), 2),
         "placed_share": found.placed_share,
-        "lead_time_hours": float(np.median(stood)) / 3_600_000 if len(stood) else None,
+        "lead_time_hours": float(np.median(stood)) / HOUR_MS if len(stood) else None,
         "sides_inferred": int(ranked.inferred.sum()),
         "prices_moved": int(ranked.moved.sum()),
         "outside": found.outside,

@@ -7,8 +7,6 @@ from enum import StrEnum
 import duckdb
 import numpy as np
 
-from heatmap.api.bodies import iso
-from heatmap.brackets import Brackets, brackets_of
 from heatmap.build import DEFAULT_MODEL, MODELS
 from heatmap.checkpoints import book_before
 from heatmap.engine import (
@@ -27,13 +25,14 @@ from heatmap.history import (
     History,
     Stretch,
     engine_candles,
-    history_of,
     load_arrays,
     load_open_interest,
 )
+from heatmap.market import Market, market_of
 from ingestion.lake import read
-from ingestion.lake.read import INTERVAL_MS
+from ingestion.market.datasets import INTERVALS
 from ingestion.models import Symbol
+from liqheat_project.kernel.instants import iso
 from validation.backtest.events import Events
 from validation.backtest.figures import DistanceLifts, lifts, lifts_by_distance, rank
 from validation.backtest.sights import (
@@ -45,7 +44,7 @@ from validation.backtest.sights import (
     place,
     sights,
 )
-from validation.nulls import Lift
+from validation.compare.nulls import Lift
 
 MOST_EVENTS = 500
 """Events that are ranked; of more, so many evenly spread ones."""
@@ -106,7 +105,8 @@ def backtest(
 ) -> Backtest:
     """Rank `events` in our map of the last instant before each. Raises NoData."""
     with read.snapshot() as cursor:
-        history = history_of(cursor, symbol.name)
+        market = market_of(cursor, symbol)
+        history = market.history
         candles = [part for part, _ in _candles(cursor, history, *_span(events))]
         if not candles:
             raise NoData(_no_candles(history, events))
@@ -116,7 +116,7 @@ def backtest(
         spread = np.linspace(0, len(placed) - 1, min(MOST_EVENTS, len(placed)))
         ranked = placed.chosen(spread.astype(np.int64))
         bin_size = default_bin_size(float(ranked.last_price.max()), float(symbol.tick_size))
-        books = _books(cursor, history, brackets_of(symbol.name), parameters, entries, ranked)
+        books = _books(cursor, market, parameters, entries, ranked)
         seen = _look(ranked, books, bin_size)
     there = np.isin(ranked.instant, list(seen.levels))
     if not there.any():
@@ -177,17 +177,17 @@ def _look(ranked: Placed, books: Iterator[tuple[int, Book]], bin_size: float) ->
 
 def _books(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    brackets: Brackets,
+    market: Market,
     parameters: ModelParameters,
     entries: Entries,
     ranked: Placed,
 ) -> Iterator[tuple[int, Book]]:
     """The book at each instant before an event, of nothing that came after it."""
+    history, brackets = market.history, market.brackets
     instants = np.unique(ranked.instant)
     first, last = int(instants[0]), int(instants[-1])
     if entries is Entries.OPEN_INTEREST:
-        start, book = book_before(cursor, history, brackets, parameters, first, keep=True)
+        start, book = book_before(cursor, market, parameters, first, keep=True)
         known = load_open_interest(cursor, history, start, last)
     else:
         start, book = history.start, Book()
@@ -222,7 +222,7 @@ def _candles(
 
 def _span(events: Events) -> tuple[int, int]:
     """From when to when candles are needed (ms): the longest one before the first event too."""
-    return int(events.time[0]) - 2 * max(INTERVAL_MS.values()), int(events.time[-1]) + 1
+    return int(events.time[0]) - 2 * max(INTERVALS.values()), int(events.time[-1]) + 1
 
 
 def _no_candles(history: History, events: Events) -> str:

@@ -11,8 +11,8 @@ from heatmap.engine.grid import bin_index
 from heatmap.engine.market import BoolArray, Candles, FloatArray, IntArray
 from validation.backtest.events import UNKNOWN, Events
 from validation.backtest.figures import Sight
-from validation.metrics import Grid
-from validation.nulls import OurColumn, other_times
+from validation.compare.metrics import Grid
+from validation.compare.nulls import OurColumn, other_times
 
 REACH = 0.10
 """How far from the price an event is ranked, a share of it."""

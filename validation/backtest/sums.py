@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from heatmap.engine.market import FloatArray, IntArray
-from validation.backtest.agreement import DAY_MS, HOUR_MS
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
 from validation.backtest.events import (
     MAX_BYTES,
     NUMBER,

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from validation.backtest.agreement import DAY_MS, HOUR_MS, Agreement
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
+from validation.backtest.agreement import Agreement
 from validation.backtest.figures import DistanceLifts
 from validation.backtest.run import Backtest
 from validation.backtest.truth import Truth

@@ -18,16 +18,18 @@ from heatmap.coinglass import is_coinglass
 from heatmap.engine import Heatmap, ModelParameters
 from heatmap.engine.market import FloatArray, IntArray
 from heatmap.history import History, engine_candles, history_of, load_open_interest
+from heatmap.market import Market
 from ingestion.lake import read
 from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import Symbol
-from validation.backtest.agreement import DAY_MS, HOUR_MS, BySide, Intervals, agreement
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
+from validation.backtest.agreement import BySide, Intervals, agreement
 from validation.backtest.events import Events
 from validation.backtest.intervals import intervals_of, recorded_in, sweeping_nulls, swept_by
+from validation.backtest.liquidated import FACTOR
 from validation.backtest.run import NoData
 from validation.backtest.sights import place
 from validation.backtest.sums import Sums
-from validation.liquidated import FACTOR
 
 MOST_INTERVALS = 2_000
 """Intervals that are compared, the newest ones; 83 days of hours."""
@@ -177,8 +179,8 @@ def heatmap_of(
         lookback=COINGLASS_WINDOW_MS if is_coinglass(parameters) else None,
     )
     columns = columns_of(request, history)
-    brackets = brackets_of(symbol.name)
-    result = build_heatmap(cursor, history, brackets, symbol.tick_size, request, columns)
+    market = Market(symbol.name, symbol.tick_size, brackets_of(symbol.name), history)
+    result = build_heatmap(cursor, market, request, columns)
     if result is None:
         raise NoData(f"{symbol.name} has no candles between its liquidations.")
     return result.heatmap

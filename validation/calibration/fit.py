@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatmap.engine.market import BoolArray, FloatArray, IntArray
-from validation.backtest.agreement import BACKGROUND, DAY_MS, Intervals
-from validation.nulls import BOOTSTRAPS, INTERVAL
+from liqheat_project.kernel.instants import DAY_MS
+from validation.backtest.agreement import BACKGROUND, Intervals
+from validation.compare.nulls import BOOTSTRAPS, INTERVAL
 
 TRAINING_SHARE = 0.6
 LEAST_DAYS = 14

@@ -1,7 +1,6 @@
 """The use case: fit a symbol's calibration on what was recorded, keep it, take it out of use."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from heatmap.models import Calibration
 from ingestion import audit
 from ingestion.lake import read
 from ingestion.models import Symbol, SymbolEvent
+from liqheat_project.kernel.instants import instant_of
 from validation.backtest.agreement import Intervals
 from validation.backtest.events import recorded_events
 from validation.backtest.intervals import swept_by
@@ -77,8 +77,8 @@ def _keep(
         long_power=found.long.power,
         short_scale=found.short.scale,
         short_power=found.short.power,
-        data_start=_instant(int(intervals.start[0])),
-        data_end=_instant(int(intervals.start[-1]) + intervals.interval_ms),
+        data_start=instant_of(int(intervals.start[0])),
+        data_end=instant_of(int(intervals.start[-1]) + intervals.interval_ms),
         days=found.days,
         intervals=found.intervals,
         gain=found.gain,
@@ -103,7 +103,3 @@ def _points(intervals: Intervals, swept: FloatArray) -> list[list[list[float]]]:
         chosen = there[:: max(1, -(-len(there) // MOST_POINTS))]
         found.append(np.column_stack([mine[chosen], usd[chosen]]).round(2).tolist())
     return found
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from liqheat_project.kernel.instants import HOUR_MS, milliseconds_of
 from validation.coinglass.axes import (
     Line,
     local_instants,
@@ -149,7 +150,7 @@ def _map_reference(
         )
     is_day = taken_at.time() == time()
     known = time_zone is not None and not is_day
-    instant = [round(taken_at.replace(tzinfo=time_zone).timestamp() * 1000)] if known else []
+    instant = [milliseconds_of(taken_at.replace(tzinfo=time_zone))] if known else []
     remarks = [
         f"Of the buckets {drawn.unsure:.0%} lie between labels of which prices are left out: they "
         "may be some buckets off."
@@ -298,7 +299,7 @@ def _times(
         first, last = clock_window(labels, columns)
     except ValueError:
         return NO_TIMES, ("The time axis could not be read: the columns have no times.",)
-    hours = (last - first) / 3_600_000
+    hours = (last - first) / HOUR_MS
     if hours > LONGER_THAN_RANGE * (range_hours(range) or 0):
         raise Unreadable(f"The time axis spans {hours:.0f} hours, more than the range {range}.")
     if time_zone is None:

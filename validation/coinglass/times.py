@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import numpy as np
 
+from liqheat_project.kernel.instants import HOUR_MS
 from validation.coinglass.axes import LARGEST_RESIDUAL_PX, fit_line
 from validation.coinglass.reference import FloatArray, IntArray, TimeLabel
 
@@ -51,7 +52,7 @@ def column_times(
         raise ValueError(f"the labels lie up to {line.residual_px:.1f} px off a straight line")
     return ColumnTimes(
         _rounded(_between(places, instants, slope, at)),
-        float(too_much[too_much > SPARE_PX * slope].sum() / 3_600_000),
+        float(too_much[too_much > SPARE_PX * slope].sum() / HOUR_MS),
     )
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 
+from liqheat_project.kernel.instants import MINUTE_MS
 from validation.coinglass.reference import FloatArray, IntArray, Reference, TimeLabel
 from validation.coinglass.times import column_times, instants_of
 
@@ -151,9 +152,9 @@ def _drawn_length(labels: Sequence[TimeLabel], zone: tzinfo) -> int:
     the labels' instants are multiples and of which many have room."""
     instants = instants_of(labels, zone)
     most = (instants[-1] - instants[0]) / FEWEST_CANDLES
-    common = math.gcd(*instants) // 60_000
-    fitting = [one for one in LENGTHS if common % one == 0 and one * 60_000 <= most]
-    return 60_000 * max(fitting, default=1)
+    common = math.gcd(*instants) // MINUTE_MS
+    fitting = [one for one in LENGTHS if common % one == 0 and one * MINUTE_MS <= most]
+    return MINUTE_MS * max(fitting, default=1)
 
 
 def _distinct(labels: Sequence[TimeLabel]) -> Iterator[tuple[str, tzinfo]]:

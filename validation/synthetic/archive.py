@@ -8,17 +8,17 @@ import hashlib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from liqheat_project.kernel.instants import DAY_MS, MINUTE_MS, instant_of
 from validation.synthetic.market import FIVE_MINUTES, Market, Positions, Trades, open_lots
-from validation.synthetic.prices import DAY, MINUTE
 from validation.synthetic.traders import LONG, SHORT
 
-KLINE_INTERVALS = {"1m": MINUTE, "5m": FIVE_MINUTES, "15m": 15 * MINUTE}
+KLINE_INTERVALS = {"1m": MINUTE_MS, "5m": FIVE_MINUTES, "15m": 15 * MINUTE_MS}
 # From this day on Binance labels a metrics row by the start of its five minutes, before by the end
 # (github.com/binance/binance-public-data, issue 491).
 METRICS_LABELLED_BY_START_FROM = date(2026, 6, 25)
@@ -100,13 +100,13 @@ def aggregate_klines(market: Market, width: int) -> Klines:
 
 def _daily_tables(market: Market) -> Iterator[tuple[date, str, str, Table]]:
     per_day = [
-        ("klines", name, DAY // width, _kline_table(market, width))
+        ("klines", name, DAY_MS // width, _kline_table(market, width))
         for name, width in KLINE_INTERVALS.items()
     ]
-    per_day.append(("metrics", "", DAY // FIVE_MINUTES, _metrics_table(market)))
-    for number, start in enumerate(range(market.start, market.end, DAY)):
-        day = _utc(start).date()
-        trades = market.trades.between(start, start + DAY)
+    per_day.append(("metrics", "", DAY_MS // FIVE_MINUTES, _metrics_table(market)))
+    for number, start in enumerate(range(market.start, market.end, DAY_MS)):
+        day = instant_of(start).date()
+        trades = market.trades.between(start, start + DAY_MS)
         yield day, "aggTrades", "", _aggregate_trade_table(trades)
         for dataset, interval, rows, table in per_day:
             rows_of_day = slice(number * rows, (number + 1) * rows)
@@ -172,9 +172,9 @@ def _metrics_table(market: Market) -> Table:
 
 
 def _metrics_label(instant: int) -> str:
-    first = _utc(instant - FIVE_MINUTES)
+    first = instant_of(instant - FIVE_MINUTES)
     by_start = first.date() >= METRICS_LABELLED_BY_START_FROM
-    return f"{first if by_start else _utc(instant):%Y-%m-%d %H:%M:%S}"
+    return f"{first if by_start else instant_of(instant):%Y-%m-%d %H:%M:%S}"
 
 
 def _one_row_per_trader(positions: Positions) -> Positions:
@@ -212,10 +212,6 @@ def _decimals(values: NDArray[np.int64], places: int) -> list[str]:
     return [f"{w}.{r:0{places}d}" for w, r in zip(whole.tolist(), rest.tolist(), strict=True)]
 
 
-def _utc(instant: int) -> datetime:
-    return datetime.fromtimestamp(instant / 1000, UTC)
-
-
 def _write_zip(path: Path, day: date, table: Table) -> None:
     lines = [",".join(table), *map(",".join, zip(*table.values(), strict=True)), ""]
     member = zipfile.ZipInfo(
@@ -224,6 +220,6 @@ def _write_zip(path: Path, day: date, table: Table) -> None:
     member.compress_type = zipfile.ZIP_DEFLATED
     member.external_attr = 0o644 << 16
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(member, "\n".join(lines))
+        archive.writestr(member, "\n".join(lines), compresslevel=1)
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name(f"{path.name}.CHECKSUM").write_text(f"{checksum}  {path.name}\n")

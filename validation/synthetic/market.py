@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from liqheat_project.kernel.instants import DAY_MS, MINUTE_MS
 from validation.synthetic.parameters import INSTRUMENTS, Instrument, MarketParameters
-from validation.synthetic.prices import DAY, MINUTE, PricePath, draw_price_path
+from validation.synthetic.prices import PricePath, draw_price_path
 from validation.synthetic.traders import (
     LONG,
     SHORT,
@@ -20,7 +21,7 @@ from validation.synthetic.traders import (
     draw_opening_lots,
 )
 
-FIVE_MINUTES = 5 * MINUTE
+FIVE_MINUTES = 5 * MINUTE_MS
 NEVER = np.iinfo(np.int64).max
 AGGREGATE_TRADE_IDS_PER_DAY = 10_000_000
 MEAN_DEALER_TRADE_USDT = 5_000.0
@@ -141,7 +142,7 @@ def simulate_market(
     instrument = INSTRUMENTS.get(symbol)
     if instrument is None:
         raise ValueError(f"no synthetic market for {symbol}; there is one for {[*INSTRUMENTS]}")
-    if start % DAY:
+    if start % DAY_MS:
         raise ValueError(f"a market starts at a midnight, UTC; {start} ms is none")
     if days < 1:
         raise ValueError(f"a market lasts one day or more, not {days}")
@@ -153,7 +154,7 @@ def simulate_market(
     opening_lots = draw_opening_lots(opening_rng, path, instrument, parameters)
     ledger = Crowd(crowd_rng, path, instrument, parameters).trade_through(opening_lots)
 
-    end = start + days * DAY
+    end = start + days * DAY_MS
     positions = _positions(instrument, path, ledger)
     first_row = int(np.searchsorted(path.time, start))
     instants = np.arange(start, end + 1, FIVE_MINUTES)
@@ -240,7 +241,7 @@ def _trades(
     is_buyer_maker[exit_row[liquidated & (side == LONG)]] = True
     is_buyer_maker[exit_row[liquidated & (side == SHORT)]] = False
 
-    first_id = start // DAY * AGGREGATE_TRADE_IDS_PER_DAY
+    first_id = start // DAY_MS * AGGREGATE_TRADE_IDS_PER_DAY
     fills = np.minimum(rng.geometric(0.5, price.size), quantity_lots)[first_row:]
     last_trade_id = 3 * first_id + np.cumsum(fills) - 1
     return Trades(

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from liqheat_project.kernel.instants import DAY_MS, MINUTE_MS
 from validation.synthetic.parameters import Instrument, MarketParameters
 
-MINUTE = 60_000
-HOUR = 3_600_000
-DAY = 86_400_000
 MINUTES_PER_DAY = 1_440
 
 
@@ -35,7 +33,7 @@ def draw_price_path(
     traders: a liquidation does not move it.
     """
     minutes = (parameters.warm_up_days + days) * MINUTES_PER_DAY
-    first_minute = start - parameters.warm_up_days * DAY
+    first_minute = start - parameters.warm_up_days * DAY_MS
     jumps = _jumps(rng, minutes, parameters.jumps_per_day)
     volatility = _minute_volatility(rng, jumps, parameters.daily_volatility)
 
@@ -44,7 +42,7 @@ def draw_price_path(
     trades = parameters.trades_per_day * minutes // MINUTES_PER_DAY
     trades_in_minute = rng.multinomial(trades, activity / activity.sum())
     minute = np.repeat(np.arange(minutes), trades_in_minute)
-    time = first_minute + np.sort(minute * MINUTE + rng.integers(0, MINUTE, trades))
+    time = first_minute + np.sort(minute * MINUTE_MS + rng.integers(0, MINUTE_MS, trades))
 
     share = 1 / trades_in_minute[minute]
     scale = volatility[minute] * np.sqrt(share)

@@ -20,7 +20,7 @@ from heatmap.engine import (
 )
 from heatmap.engine.grid import bin_span
 from heatmap.engine.market import FloatArray, IntArray
-from validation.metrics import earth_movers_distance, rank_correlation
+from validation.compare.metrics import earth_movers_distance, rank_correlation
 from validation.synthetic.archive import aggregate_klines
 from validation.synthetic.market import FIVE_MINUTES, Market, truth_profile
 from validation.synthetic.traders import LONG, SHORT

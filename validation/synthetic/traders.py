@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from liqheat_project.kernel.instants import HOUR_MS, MINUTE_MS
 from validation.synthetic.parameters import Instrument, MarketParameters
-from validation.synthetic.prices import HOUR, MINUTE, MINUTES_PER_DAY, PricePath, autoregressive
+from validation.synthetic.prices import MINUTES_PER_DAY, PricePath, autoregressive
 
 LONG, SHORT = 1, -1
 STILL_OPEN = -1
@@ -90,7 +91,7 @@ class Crowd:
         weights = np.array(list(parameters.leverage_weights.values()), dtype=float)
         weights /= weights.sum()
         leverages = np.array(list(parameters.leverage_weights))
-        median_lifetime = np.log(parameters.median_lifetime_hours * HOUR)
+        median_lifetime = np.log(parameters.median_lifetime_hours * HOUR_MS)
         leverage_rng, lifetime_rng, takeover_rng, stop_rng = rng.spawn(4)
         hedged = parameters.hedged_share
         leverages = np.append(leverages, UNLEVERED)
@@ -178,7 +179,7 @@ def draw_opening_lots(
     parameters: MarketParameters,
 ) -> dict[int, list[int]]:
     """Lots of the pairs that open at each row; the appetite for new contracts comes in waves."""
-    minute = (path.time - path.time[0]) // MINUTE
+    minute = (path.time - path.time[0]) // MINUTE_MS
     minutes = int(minute[-1]) + 1
     appetite = np.exp(0.5 * autoregressive(rng.standard_normal(minutes), half_life=240))
     pairs = parameters.openings_per_day * minutes / MINUTES_PER_DAY

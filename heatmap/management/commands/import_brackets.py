@@ -3,13 +3,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from heatmap import brackets
+from liqheat_project.kernel.commands import ProjectCommand
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Import maintenance margin brackets: a CSV with the columns symbol, notional_floor, "
         "notional_cap, mmr, max_leverage, cum (and first_seen), or the JSON of "

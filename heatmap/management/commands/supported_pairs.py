@@ -1,14 +1,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-import pandas as pd
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from heatmap.supported_pairs import HEADINGS, markdown, supported_pairs
+from ingestion.symbols.supported_pairs import HEADINGS, markdown, supported_pairs
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.tables import table_text
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "The registered symbols: status, validation, and what is loaded."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -19,5 +19,4 @@ class Command(BaseCommand):
         if options["markdown"]:
             self.stdout.write(markdown(pairs))
             return
-        table = pd.DataFrame([pair.cells for pair in pairs], columns=HEADINGS)
-        self.stdout.write(table.to_string(index=False, justify="left"))
+        self.stdout.write(table_text(HEADINGS, [pair.cells for pair in pairs], justify="left"))

@@ -2,12 +2,11 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from ingestion.collecting import liquidations
+from liqheat_project.kernel.commands import ProjectCommand
 
-from ingestion.collectors import liquidations
 
-
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Record the liquidations of the enabled symbols until the program is told to end. "
         "`manage.py up` runs it; of several at once, one records and the others wait."

@@ -3,21 +3,22 @@ from argparse import ArgumentParser
 from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
-from ingestion import damage
 from ingestion.console import day, find_symbol
 from ingestion.errors import FileDamaged, IngestionError
 from ingestion.lake import read
 from ingestion.models import Symbol
-from ingestion.quality import FINE_STATES, DatasetQuality, Day, check
+from ingestion.quality import damage
+from ingestion.quality.report import FINE_STATES, DatasetQuality, Day, check
+from liqheat_project.kernel.commands import ProjectCommand
 
 DAYS_SHOWN = 60
 GAPS_SHOWN = 20
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Show the data quality of a symbol, day by day: how many days of each dataset are in each "
         "state, which days are not fine and why, and where rows are missing. Without days it looks "

@@ -1,13 +1,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from ingestion.console import find_symbol
-from ingestion.rollback import set_enabled
+from ingestion.symbols.rollback import set_enabled
+from liqheat_project.kernel.commands import ProjectCommand
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Stop serving a symbol; its data stays."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -2,7 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from ingestion.console import LoadCommand
-from ingestion.sources.files import INTERVALS
+from ingestion.market.datasets import LOADED_INTERVALS
 
 
 class Command(LoadCommand):
@@ -10,7 +10,7 @@ class Command(LoadCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--interval", required=True, choices=INTERVALS)
+        parser.add_argument("--interval", required=True, choices=LOADED_INTERVALS)
         parser.add_argument(
             "--mark-price", action="store_true", help="the candles of the mark price"
         )

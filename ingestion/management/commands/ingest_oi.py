@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ingestion.collectors import open_interest
+from ingestion.collecting import open_interest
 from ingestion.console import LoadCommand, find_symbol, require_broker
 
 FILE_OPTIONS = (

@@ -9,17 +9,18 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
-import pandas as pd
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.errors import BadQuery
 from ingestion.lake import query
 from ingestion.models import Symbol
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.tables import table_text
 
 TABLE_ROWS = 1000
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         'Ask the lake in SQL, read-only: manage.py lake "SELECT count(*) FROM klines_15m_history '
         'WHERE symbol = \'ETHUSDT\'". Instants are UTC. "SHOW TABLES" lists the tables.'
@@ -54,10 +55,8 @@ class Command(BaseCommand):
         if answer.columns == ["explain_key", "explain_value"]:
             self.stdout.write("\n".join(text for _, text in rows))
             return
-        table = pd.DataFrame(
-            [[_readable(value) for value in row] for row in rows], columns=answer.columns
-        )
-        self.stdout.write(table.to_string(index=False) if rows else "No rows.")
+        texts = [[_readable(value) for value in row] for row in rows]
+        self.stdout.write(table_text(answer.columns, texts) if rows else "No rows.")
         if next(answer.rows, None):
             self.stderr.write(f"Note: the first {TABLE_ROWS:,} rows; --csv gives all of them.")
 

@@ -2,12 +2,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.models import Symbol
+from liqheat_project.kernel.commands import ProjectCommand
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Register a symbol, disabled, so that its data can be loaded."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

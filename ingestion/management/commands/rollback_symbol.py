@@ -1,16 +1,18 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
-from ingestion import lake, rollback
+from ingestion import lake
 from ingestion.console import confirm, day, find_symbol
 from ingestion.errors import FileDamaged, IngestionError
 from ingestion.models import Symbol
+from ingestion.symbols import rollback
+from liqheat_project.kernel.commands import ProjectCommand
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Disable a symbol, cancel its jobs and remove its rows from all tables of the lake. With "
         "days only their rows go, and the symbol stays as enabled as it is. `undo_rollback` "

@@ -1,15 +1,17 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from ingestion import lake, rollback
+from ingestion import lake
 from ingestion.console import confirm
 from ingestion.errors import IngestionError
 from ingestion.models import RollBack
+from ingestion.symbols import rollback
+from liqheat_project.kernel.commands import ProjectCommand
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Bring back what a roll back removed. Without a number the roll backs are listed that can "
         "be undone."

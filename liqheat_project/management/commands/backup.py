@@ -3,14 +3,15 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.errors import IngestionError
-from liqheat_project.backup import BackupError, back_up
+from liqheat_project.kernel.commands import ProjectCommand
 from liqheat_project.management.places import places
+from liqheat_project.ops.backup import BackupError, back_up
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Add a backup to a folder, while everything runs: Django's database, the lake's catalogue, "
         "and those of the lake's files that the folder lacks."

@@ -3,13 +3,14 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.console import find_symbol
-from liqheat_project.diagnosis import Outcome, diagnose
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.ops.diagnosis import Outcome, diagnose
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Walk through what can be wrong with a symbol and with what it needs, and say what to do. "
         "Exit status 1 if anything fails."

@@ -3,13 +3,14 @@ from typing import Any
 
 import flower.command
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from liqheat_project.celery import app
-from liqheat_project.flower import GuardedFlower
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.ops.flower import GuardedFlower
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Run Flower, the view of the workers, behind FLOWER_BASIC_AUTH on FLOWER_ADDRESS."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,24 +1,29 @@
+from argparse import ArgumentParser
 from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+
+from liqheat_project.kernel.commands import ProjectCommand
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 START = date(2025, 1, 1)
-DAYS = 7
+USUAL_DAYS = 7
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Load a small made-up market, by the same commands as a real one."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--days", type=int, default=USUAL_DAYS)
+
+    def handle(self, *args: Any, days: int, **options: Any) -> None:
         folder = settings.VAR_DIR / "demo"
-        market = ["--start-date", str(START), "--days", str(DAYS), "--directory", str(folder)]
+        market = ["--start-date", str(START), "--days", str(days), "--directory", str(folder)]
         symbols = [option for symbol in SYMBOLS for option in ("--symbol", symbol)]
         call_command("synthetic_market", *symbols, *market)
-        end = START + timedelta(days=DAYS - 1)
+        end = START + timedelta(days=days - 1)
         for symbol in SYMBOLS:
             source = ["--symbol", symbol, "--start-date", str(START), "--end-date", str(end)]
             source += ["--data-dir", str(folder)]

@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connections
 
 from ingestion.errors import IngestionError
-from liqheat_project.backup import BackupError, restore
+from liqheat_project.kernel.commands import ProjectCommand
 from liqheat_project.management.places import places
+from liqheat_project.ops.backup import BackupError, restore
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Put a backup in place of what VAR_DIR, DATABASE_URL, LAKE_CATALOG_URL and LAKE_DATA_PATH "
         "name, which may be other places than it was made of. Stop everything first."
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path)

@@ -17,14 +17,18 @@ import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connections
 
 from liqheat_project.celery import app
-from liqheat_project.lib import broker, heartbeats
-from liqheat_project.lib.complaints import FEWEST_OPEN_FILES, too_few_files
-from liqheat_project.lib.private import make_private
-from liqheat_project.lib.processes import Child, GaveUp, Supervisor
+from liqheat_project.kernel import heartbeats
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.complaints import FEWEST_OPEN_FILES, too_few_files
+from liqheat_project.kernel.private import make_private
+from liqheat_project.kernel.redis import redis_with_short_timeout
+from liqheat_project.launcher import broker
+from liqheat_project.launcher.processes import Child, GaveUp, Supervisor
+from liqheat_project.management.commands.load_demo import USUAL_DAYS
 
 READY_SECONDS = 90
 STOP_SECONDS = 20
@@ -34,16 +38,23 @@ MANAGE = str(settings.BASE_DIR / "manage.py")
 CELERY = [sys.executable, "-m", "celery", "-A", "liqheat_project"]
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Run everything on this machine until Ctrl-C: broker, web server, workers, beat, "
         "collectors, Flower."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--demo", action="store_true", help="load a small made-up market")
+        parser.add_argument(
+            "--demo",
+            nargs="?",
+            type=int,
+            const=USUAL_DAYS,
+            metavar="DAYS",
+            help=f"load a small made-up market of so many days, by default {USUAL_DAYS}",
+        )
 
-    def handle(self, *args: Any, demo: bool, **options: Any) -> None:
+    def handle(self, *args: Any, demo: int | None, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
         _allow_open_files()
@@ -60,7 +71,7 @@ class Command(BaseCommand):
                 self._start(supervisor, demo)
                 self._print_addresses()
                 if demo:
-                    load_demo(self.environment)
+                    load_demo(self.environment, demo)
                     self._say("The demo market is loaded.")
                 self._watch(supervisor)
             except KeyboardInterrupt:
@@ -79,7 +90,7 @@ class Command(BaseCommand):
         """Look after the programs until Ctrl-C, and let /health know of those that keep failing."""
         supervisor.starting = False
         due = 0.0
-        with broker.redis_with_short_timeout(self.environment["REDIS_URL"]) as client:
+        with redis_with_short_timeout(self.environment["REDIS_URL"]) as client:
             while True:
                 supervisor.check()
                 if time.monotonic() >= due:
@@ -88,7 +99,7 @@ class Command(BaseCommand):
                     due = time.monotonic() + NOTE_SECONDS
                 time.sleep(CHECK_SECONDS)
 
-    def _start(self, supervisor: Supervisor, demo: bool) -> None:
+    def _start(self, supervisor: Supervisor, demo: int | None) -> None:
         if not settings.FLOWER_BASIC_AUTH:
             raise CommandError("FLOWER_BASIC_AUTH is not set: give Flower a user:password.")
         self.environment = dict(os.environ)
@@ -180,13 +191,13 @@ class Command(BaseCommand):
             self.stdout.flush()
 
 
-def load_demo(environment: dict[str, str]) -> None:
+def load_demo(environment: dict[str, str], days: int) -> None:
     """Loads the made-up market in a process of its own.
 
     Raises:
         CommandError: it failed; what it printed stands on the terminal.
     """
-    command = [sys.executable, MANAGE, "load_demo"]
+    command = [sys.executable, MANAGE, "load_demo", f"--days={days}"]
     if subprocess.run(command, env=environment).returncode != 0:  # noqa: S603
         raise CommandError("The demo market was not loaded; the reason stands above.")
 

@@ -11,10 +11,10 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
-from ingestion import jobs, load
 from ingestion.lake import LakeConfig
+from ingestion.loading import jobs, load
+from ingestion.market.files import ArchiveFile
 from ingestion.models import IngestionJob, Symbol
-from ingestion.sources.files import ArchiveFile
 from tests.support.archive_files import metrics_csv, put_zip
 from tests.support.archive_server import ArchiveServer
 

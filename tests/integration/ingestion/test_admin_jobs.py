@@ -11,12 +11,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from ingestion import jobs, load
 from ingestion.lake import LakeConfig
+from ingestion.loading import jobs, load
+from ingestion.loading.progress import progress_of
+from ingestion.market.files import plan_files
 from ingestion.models import ChunkState, IngestionJob, Symbol
-from ingestion.progress import progress_of
-from ingestion.sources.files import plan_files
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import put_csv
 from tests.support.services import Worker, wait_until
 

@@ -8,9 +8,9 @@ from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.test import Client
 
-from ingestion import rollback
 from ingestion.lake import Days, LakeConfig, bytes_kept
 from ingestion.models import RollBack, Symbol, SymbolEvent
+from ingestion.symbols import rollback
 from tests.support.lake_days import FIRST, count, current_fingerprint, day, put
 
 pytestmark = pytest.mark.django_db

@@ -13,12 +13,12 @@ from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.test import Client
 
-from ingestion import jobs, load
-from ingestion.availability import MAX_FILES
 from ingestion.lake import LakeConfig, read, rows_within, write_lock
+from ingestion.loading import jobs, load
+from ingestion.market.files import plan_files
 from ingestion.models import ChunkState, IngestionJob, Symbol
-from ingestion.sources.files import plan_files
-from liqheat_project.lib.runs import RunState
+from ingestion.quality.availability import MAX_FILES
+from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import metrics_csv, put_csv, put_zip
 from tests.support.archive_server import ArchiveServer
 

@@ -8,7 +8,7 @@ import pytest
 
 from heatmap import brackets
 from heatmap.models import BracketTable
-from ingestion import jobs
+from ingestion.loading import jobs
 from ingestion.models import ChunkState, IngestionJob, Symbol, SymbolEvent
 
 pytestmark = pytest.mark.django_db

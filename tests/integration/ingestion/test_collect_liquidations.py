@@ -12,8 +12,8 @@ import redis
 from django.core.management import call_command
 
 from ingestion import lake as the_lake
-from ingestion.collectors import liquidations
-from ingestion.collectors.liquidations import Recorder, slices
+from ingestion.collecting import liquidations
+from ingestion.collecting.liquidations import Recorder, slices
 from ingestion.errors import LakeBusy, TemporaryError
 from ingestion.lake.liquidations import add_liquidations, heard_share, heard_spans
 from ingestion.models import CollectorState, Symbol

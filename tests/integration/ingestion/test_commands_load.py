@@ -15,9 +15,9 @@ from django.core.management import CommandError
 
 from ingestion import console
 from ingestion.lake import LakeConfig, read
+from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.models import ChunkState, IngestionJob, Symbol
-from ingestion.sources.files import ArchiveFile, plan_files
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from tests.conftest import worker_environment
 from tests.support.archive_files import agg_trades_csv, put_csv, put_zip
 from tests.support.archive_server import ArchiveServer

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from ingestion import jobs
 from ingestion.lake import LakeConfig, read, rows_within
+from ingestion.loading import jobs
+from ingestion.market.files import plan_files
 from ingestion.models import RollBack, Symbol
-from ingestion.sources.files import plan_files
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from tests.support.archive_files import put_csv
 from tests.support.commands import said
 

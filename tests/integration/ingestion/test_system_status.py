@@ -9,14 +9,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from ingestion import lake as the_lake
-from ingestion.collectors import state
-from ingestion.collectors.exchange import governor
+from ingestion.collecting import state
+from ingestion.collecting.exchange import governor
 from ingestion.errors import SourceUnavailable
 from ingestion.lake.freshness import freshness, size
 from ingestion.lake.liquidations import Heard, add_liquidations
+from ingestion.market.records import Liquidation
 from ingestion.models import CollectorState, Symbol
-from ingestion.sources.stream import Liquidation
-from liqheat_project.lib import heartbeats
+from liqheat_project.kernel import heartbeats
 from tests.support.lake_days import day, put
 from tests.support.services import wait_until
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 from ingestion.lake import LakeConfig
 from ingestion.models import Symbol, SymbolEvent
 from tests.support.services import Worker, wait_until
-from validation import drawing, runs
+from validation import runs
+from validation.compare import drawing
 from validation.models import GatePolicy, ValidationRun
 
 pytestmark = pytest.mark.django_db

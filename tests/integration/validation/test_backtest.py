@@ -13,8 +13,8 @@ from heatmap.build import MODELS
 from heatmap.engine import LONG, SHORT
 from ingestion.lake import read, writer
 from ingestion.lake.liquidations import add_liquidations
+from ingestion.market.records import Liquidation
 from ingestion.models import Symbol
-from ingestion.sources.stream import Liquidation
 from tests.support.market import DAYS, FIRST, FIRST_MS, LAST, load_files, register
 from validation.backtest import run
 from validation.backtest.events import Events

@@ -11,10 +11,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from ingestion import load
 from ingestion.lake import LakeConfig
+from ingestion.loading import load
+from ingestion.market.files import ArchiveFile
 from ingestion.models import IngestionJob, Symbol
-from ingestion.sources.files import ArchiveFile
 from tests.support.archive_files import put_zip
 from tests.support.archive_server import ArchiveServer
 from validation import runs, tasks

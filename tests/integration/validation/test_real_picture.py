@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ingestion import jobs, load
+from ingestion.loading import jobs, load
 from ingestion.models import Symbol
-from liqheat_project.lib.runs import RunState
+from liqheat_project.kernel.runs import RunState
 from validation import runs
 
 pytestmark = [pytest.mark.real_data, pytest.mark.django_db]

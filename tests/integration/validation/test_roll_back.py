@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from ingestion import rollback
 from ingestion.lake import Days, LakeConfig
 from ingestion.models import Symbol, SymbolEvent
-from ingestion.states import SymbolState, states_of
+from ingestion.symbols import rollback
+from ingestion.symbols.states import SymbolState, states_of
 from tests.support.lake_days import FIRST, day, put
-from validation import approval
-from validation.gate import DECIDING
+from validation.gate import approval
+from validation.gate.decision import DECIDING
 from validation.models import ValidationRun
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

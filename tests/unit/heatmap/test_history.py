@@ -1,9 +1,11 @@
-from heatmap.history import DAY_MS, Stretch, finest_stretches
-from ingestion.lake.read import INTERVAL_MS, CandleDay
+from heatmap.history import Stretch, finest_stretches
+from ingestion.lake.read import CandleDay
+from ingestion.market.datasets import INTERVALS
+from liqheat_project.kernel.instants import DAY_MS
 
 
 def day(number, interval, rows=None, first=0):
-    step = INTERVAL_MS[interval]
+    step = INTERVALS[interval]
     rows = (DAY_MS // step - first) if rows is None else rows
     start = number * DAY_MS
     return CandleDay(interval, start, rows, start + first * step, start + (first + rows - 1) * step)
@@ -29,7 +31,7 @@ def test_a_few_missing_minutes_do_not_matter():
 
 def test_neighbours_are_one_stretch_also_over_missing_days():
     days = [day(0, "5m", first=100), day(1, "5m"), day(9, "5m", rows=10)]
-    step = INTERVAL_MS["5m"]
+    step = INTERVALS["5m"]
     assert finest_stretches(days) == (Stretch("5m", 100 * step, 9 * DAY_MS + 10 * step),)
 
 

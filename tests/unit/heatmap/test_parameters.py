@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
+from heatmap.api.parameters import MapQuery, SymbolQuery, parsed
 from rest_framework.exceptions import ValidationError
 
 from heatmap.api import parameters
-from heatmap.api.parameters import MapQuery, SymbolQuery, parsed
 
 
 class Counted(SymbolQuery):

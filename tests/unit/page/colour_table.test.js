@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { amountOf, colourTable, shareOf, spreadOf } from "page/colour_table.js";
+import { amountOf, colourTable, shareOf, spreadOf } from "page/core/colour_table.js";
 
 const grid = { columns: 100, rows: 3, largest: 1e8, decades: 6, codesPerDecade: 100 };
 

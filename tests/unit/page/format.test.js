@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { aboutUsd, age, dayOfMonth, price, roundUsd, span, usd } from "page/format.js";
+import { aboutUsd, age, dayOfMonth, price, roundUsd, span, usd } from "page/core/format.js";
 
 test("amounts of codes have three digits", () => {
   const amounts = [0, 7.4, 950, 999.6, 20_890, 999_600, 66_070_000, 426_580_000, 5.771e9];

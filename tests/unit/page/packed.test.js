@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { codeOf, decode, priceOf, rowOf, sideCodes, valueOf } from "page/packed.js";
+import { codeOf, decode, priceOf, rowOf, sideCodes, valueOf } from "page/core/packed.js";
 
 const grid = { largest: 1e8, decades: 6, codesPerDecade: 100, firstPrice: 100, binSize: 0.1, rows: 3 };
 

@@ -3,8 +3,8 @@ import { test } from "node:test";
 
 globalThis.location = { search: "", pathname: "/heatmap/" };
 globalThis.addEventListener = () => {};
-const { State } = await import("page/state.js");
-const { explainQuery, heatmapQuery, mapQuery } = await import("page/queries.js");
+const { State } = await import("page/core/state.js");
+const { explainQuery, heatmapQuery, mapQuery } = await import("page/core/queries.js");
 
 const choices = {
   symbol: "BTCUSDT",

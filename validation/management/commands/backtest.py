@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from heatmap.api.bodies import iso
 from heatmap.build import DEFAULT_MODEL, MODELS
 from heatmap.coinglass import is_coinglass
 from ingestion.lake import read
 from ingestion.models import Symbol
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.instants import HOUR_MS, iso
 from validation.backtest.events import (
     MAX_BYTES,
     Events,
@@ -30,7 +31,7 @@ from validation.backtest.truth import Truth, truth
 CHOICES = {entries.value.replace(" ", "-"): entries for entries in Entries}
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Hold our map against real liquidations: how dense it was at their prices just before "
         "each, and whether what it says is swept in an hour or day was. Every figure stands beside "
@@ -210,5 +211,5 @@ def _entries_text(found: Backtest) -> str:
 
 
 def _hours(times: np.ndarray) -> str:
-    low, middle, high = np.quantile(times, (0.25, 0.5, 0.75)) / 3_600_000
+    low, middle, high = np.quantile(times, (0.25, 0.5, 0.75)) / HOUR_MS
     return f"{middle:.1f} h in the median (half of them {low:.1f} to {high:.1f} h)"

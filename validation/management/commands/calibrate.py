@@ -1,14 +1,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.models import Symbol
+from liqheat_project.kernel.commands import ProjectCommand
 from validation.calibration.fit import NotFitted
 from validation.calibration.run import calibrate
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Fit USD liquidated = scale x swept^power per side on a symbol's recorded liquidations, "
         "and use it from then on. Changes nothing and exits with 1 where the data say too little."

@@ -3,18 +3,19 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from heatmap.build import MODELS
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.instants import DAY_MS
 from validation.synthetic.market import simulate_market
 from validation.synthetic.parameters import INSTRUMENTS, MarketParameters
-from validation.synthetic.prices import DAY
 from validation.synthetic.score import ONE_SIDED, SIDES, score_instants, score_market
 
-START = 20_458 * DAY  # 2026-01-05
+START = 20_458 * DAY_MS  # 2026-01-05
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Score the models, and a simpler one-sided one, against the truth of synthetic markets."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -3,14 +3,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.instants import milliseconds_of
 from validation.synthetic.archive import write_archive
 from validation.synthetic.market import simulate_market
 from validation.synthetic.parameters import INSTRUMENTS, MarketParameters
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Write a market with known truth as files of Binance's public archive."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -45,4 +47,4 @@ def _midnight(text: str) -> int:
         midnight = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is no date like 2026-01-05") from error
-    return int(midnight.timestamp() * 1000)
+    return milliseconds_of(midnight)

@@ -5,21 +5,24 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from ingestion.models import Symbol
-from liqheat_project.lib.runs import RunState
-from validation import approval, coinglass_api, missing_days, references, runs
+from liqheat_project.kernel.commands import ProjectCommand
+from liqheat_project.kernel.runs import RunState
+from validation import missing_days, references, runs
 from validation.coinglass import Unreadable
-from validation.diagnosis import diagnose
+from validation.coinglass import fetch as coinglass_api
+from validation.compare.diagnosis import diagnose
+from validation.gate import approval
+from validation.gate.summary import summarise
 from validation.models import ValidationRun
-from validation.summary import summarise
 
 MOST_FILES = 500
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Compare a symbol's heatmap with Coinglass's; exit 1 unless every reference passes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

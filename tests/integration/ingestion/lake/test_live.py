@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from ingestion.lake import configure, live, read, remove_symbol, undo_removal, writer
+from ingestion.lake.ledger import lines_of
 from ingestion.lake.live import add_candles
-from ingestion.sources.rest import CANDLE_MS, Candle
+from ingestion.market.records import Candle
+from liqheat_project.kernel.instants import MINUTE_MS
 from tests.integration.ingestion.lake.test_remove_days import everything
 from tests.support.lake_days import count, ledger_rows, run_in_processes
 
@@ -18,7 +20,7 @@ NOW = datetime(2026, 11, 30, tzinfo=UTC)  # after every candle below
 
 
 def candle(number, symbol="ETHUSDT", price=100.0):
-    opened = MIDNIGHT + number * CANDLE_MS
+    opened = MIDNIGHT + number * MINUTE_MS
     return Candle(symbol, opened, price, price + 1, price - 1, price, 5.0, 500.0, 3, 2.0, 200.0)
 
 
@@ -32,7 +34,7 @@ def test_two_processes_at_once_write_every_candle_once(lake):
     assert sum(written) == 180
     assert count(table="klines_1m_history") == ledger_rows("ETHUSDT") == 180
     with read.snapshot() as cursor:
-        lines = read.loaded_files(cursor, "ETHUSDT")
+        lines = lines_of(cursor, "ETHUSDT")
     assert [(line.range_start.day, line.rows) for line in lines] == [(25, 60), (26, 120)]
 
 
@@ -42,7 +44,7 @@ def test_only_wanted_symbols_are_written_and_a_known_candle_stays_as_it_is(lake)
     changed = [candle(2, price=50.0), candle(3, price=50.0)]
     assert add_candles(writer(), changed, "http://exchange", lambda: ["ETHUSDT"], NOW) == 1
     with read.snapshot() as cursor:
-        found = read.candles(cursor, "ETHUSDT", "1m", MIDNIGHT, MIDNIGHT + 10 * CANDLE_MS)
+        found = read.candles(cursor, "ETHUSDT", "1m", MIDNIGHT, MIDNIGHT + 10 * MINUTE_MS)
     assert found["close"].tolist() == [100.0, 100.0, 100.0, 50.0]
     assert found["count"].tolist() == [3] * 4
 
@@ -69,7 +71,7 @@ def test_a_catch_up_of_many_symbols_fits_into_little_memory(lake, monkeypatch):
     candles = [candle(minute, symbol) for minute in range(499) for symbol in symbols]
     monkeypatch.setattr(live, "ROWS_A_COMMIT", 4_000)
     for later in (0, 499):
-        moved = [replace(one, open_time=one.open_time + later * CANDLE_MS) for one in candles]
+        moved = [replace(one, open_time=one.open_time + later * MINUTE_MS) for one in candles]
         args = (moved, "http://exchange", lambda: symbols, NOW)
         before = states()
         assert add_candles(writer(), *args) == len(candles)

@@ -13,8 +13,9 @@ from ingestion.lake import (
     remove_symbol,
     writer,
 )
+from ingestion.lake.ledger import lines_of
 from ingestion.lake.schema import LEDGER, QUARANTINE
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.integration.ingestion.lake.test_upkeep import change_catalog
 from tests.support.archive_files import csv_of
 from tests.support.lake_days import FIRST, current_fingerprint, day, fingerprint, put
@@ -73,7 +74,7 @@ def test_the_days_around_a_range_stay(lake: LakeConfig) -> None:
         for key in (("klines", "5m"), ("metrics", "")):
             counts = rows_by_day(cursor, *key)
             assert counts == {FIRST: 288, FIRST + timedelta(days=3): 288}
-        lines = read.loaded_files(cursor, "ETHUSDT")
+        lines = lines_of(cursor, "ETHUSDT")
     assert {line.range_start.date() for line in lines} == set(counts)
 
 
@@ -85,7 +86,7 @@ def test_a_month_keeps_the_parts_outside_of_the_days(lake: LakeConfig) -> None:
     remove_symbol(writer(), "ETHUSDT", MIDDLE)
     remove_symbol(writer(), "ETHUSDT", Days(date(2024, 11, 10), date(2024, 11, 12)))
     with read.snapshot() as cursor:
-        lines = read.loaded_files(cursor, "ETHUSDT")
+        lines = lines_of(cursor, "ETHUSDT")
         counts = rows_by_day(cursor, "klines", "5m")
     spans = [(line.range_start.day, line.range_end.day, line.rows) for line in lines]
     assert spans == [(1, 2, 288), (4, 10, 6 * 288), (13, 1, 18 * 288)]

@@ -25,7 +25,7 @@ from ingestion.lake import (
     writer,
 )
 from ingestion.lake.kept import folder_of
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.conftest import copied_lake
 from tests.integration.ingestion.lake.test_remove_days import (
     MIDDLE,

@@ -17,8 +17,9 @@ from ingestion.lake import (
     remove_symbol,
     writer,
 )
+from ingestion.lake.ledger import lines_of
 from ingestion.lake.schema import MARKET_TABLES
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import klines_csv
 from tests.support.lake_days import (
     count,
@@ -212,11 +213,11 @@ def test_a_day_of_a_loaded_month_replaces_its_rows_and_keeps_the_months_line(
     put(month, content=broken)
     put(first)
     with read.snapshot() as cursor:
-        lines = read.loaded_files(cursor, "ETHUSDT")
+        lines = lines_of(cursor, "ETHUSDT")
         assert len(read.quarantined_rows(cursor, "ETHUSDT")) == 1
     assert [line.range_end.day for line in lines] == [1, 2]
     put(month)
     with read.snapshot() as cursor:
-        (line,) = read.loaded_files(cursor, "ETHUSDT")
+        (line,) = lines_of(cursor, "ETHUSDT")
         assert read.quarantined_rows(cursor, "ETHUSDT") == []
     assert line.rows == count(table="klines_5m_history") == 288

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from ingestion.lake.parse import ParsedFile, parse
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.unit.ingestion.lake.parsing import (
     Parse,
     shown,

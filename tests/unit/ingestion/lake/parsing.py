@@ -7,7 +7,7 @@ from decimal import Decimal
 import duckdb
 
 from ingestion.lake.parse import ParsedFile
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 
 DAY = date(2024, 11, 1)
 TRADES = ArchiveFile("ETHUSDT", "aggTrades", None, DAY)

@@ -9,7 +9,7 @@ import pytest
 
 from ingestion.errors import BadFormat, TooManyBadRows
 from ingestion.lake.parse import _require_every_line, drop
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import agg_trades_csv, metrics_csv
 from tests.unit.ingestion.lake.parsing import (
     METRICS,

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from ingestion.errors import BadFormat
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.support.archive_files import metrics_csv
 from tests.unit.ingestion.lake.parsing import (
     METRICS,

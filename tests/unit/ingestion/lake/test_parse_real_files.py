@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from ingestion.lake.parse import parse
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from tests.unit.ingestion.lake.parsing import (
     expected_trade,
     good_rows,

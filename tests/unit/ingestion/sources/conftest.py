@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.market.files import ArchiveFile
 from ingestion.sources.archive import ArchiveSource
-from ingestion.sources.files import ArchiveFile
 from tests.support.archive_server import ArchiveServer
 
 CSV = (

@@ -14,8 +14,8 @@ from ingestion.errors import (
     OutOfSpace,
     SourceUnavailable,
 )
+from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.sources.archive import ArchiveSource
-from ingestion.sources.files import ArchiveFile, plan_files
 from tests.support.archive_server import HTML_PAGE, NO_LENGTH, ArchiveServer, Fault
 from tests.unit.ingestion.sources.conftest import CSV, zip_of
 

@@ -12,7 +12,7 @@ from ingestion.errors import (
     OutOfSpace,
     RefusedPath,
 )
-from ingestion.sources.files import ArchiveFile, plan_files
+from ingestion.market.files import ArchiveFile, plan_files
 from ingestion.sources.folder import FolderSource
 from tests.unit.ingestion.sources.conftest import CSV, zip_of
 

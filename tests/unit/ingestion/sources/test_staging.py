@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestion.errors import BadArchive
-from ingestion.sources.files import ArchiveFile
+from ingestion.market.files import ArchiveFile
 from ingestion.sources.staging import parse_checksum, unpack
 from tests.unit.ingestion.sources.conftest import CSV, zip_of
 

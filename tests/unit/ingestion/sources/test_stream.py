@@ -5,7 +5,8 @@ import json
 import pytest
 
 from ingestion.errors import BadFormat, SourceUnavailable
-from ingestion.sources.stream import Liquidation, LiquidationStream, parse_message
+from ingestion.market.records import Liquidation
+from ingestion.sources.stream import LiquidationStream, parse_message
 from tests.support.exchange_stream import StreamServer, force_order
 
 ORDER = force_order("ETHUSDT", "SELL", 3000.0, 2.0, 1_764_000_000_123)

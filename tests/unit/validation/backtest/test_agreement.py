@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 
-from validation.backtest.agreement import (
-    DAY_MS,
-    HOUR_MS,
-    Intervals,
-    agreement,
-    direct_share,
-    rank_share,
-)
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
+from validation.backtest.agreement import Intervals, agreement, direct_share, rank_share
 
 RANDOM = np.random.default_rng(5)
 

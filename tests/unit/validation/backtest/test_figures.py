@@ -17,8 +17,8 @@ from heatmap.engine import (
 from validation.backtest.events import Events
 from validation.backtest.figures import Sight, lifts, lifts_by_distance, rank
 from validation.backtest.sights import Levels, Placed, buckets_of, levels_of, place, sights
-from validation.metrics import Grid
-from validation.nulls import NULL_MODELS, OurColumn
+from validation.compare.metrics import Grid
+from validation.compare.nulls import NULL_MODELS, OurColumn
 from validation.synthetic.market import Market, simulate_market
 from validation.synthetic.parameters import MarketParameters
 from validation.synthetic.score import BRACKETS, candles_of

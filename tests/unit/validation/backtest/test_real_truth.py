@@ -21,8 +21,9 @@ from heatmap.engine import (
     compute_heatmap,
     default_bin_size,
 )
+from liqheat_project.kernel.instants import DAY_MS, HOUR_MS
 from tests.unit.heatmap.engine.real_market import real_brackets
-from validation.backtest.agreement import DAY_MS, HOUR_MS, BySide, Intervals, agreement
+from validation.backtest.agreement import BySide, Intervals, agreement
 from validation.backtest.events import read_events
 from validation.backtest.intervals import intervals_of, recorded_in, sweeping_nulls, swept_by
 from validation.backtest.sights import place

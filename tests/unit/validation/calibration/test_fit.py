@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from validation.backtest.agreement import HOUR_MS, Intervals
+from liqheat_project.kernel.instants import HOUR_MS
+from validation.backtest.agreement import Intervals
 from validation.calibration.fit import NotFitted, fit, fit_power
 
 HOURS = 24 * 30
