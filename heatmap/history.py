@@ -72,11 +72,12 @@ class History:
 
         What begins at `instant` counts: the figure valid at it may be in there.
         """
-        return self.version_before(instant + 1)
+        return _digest(*self.marks_before(instant + 1))
 
-    def version_before(self, instant: int) -> str:
-        """Names the state of this symbol's rows before `instant` (ms), a midnight or later."""
-        return _digest(*(mark for mark in self.marks if mark[0] < instant))
+    def marks_before(self, instant: int) -> tuple[tuple[int, str], ...]:
+        """Equal where nothing has changed in the rows before `instant` (ms), nor later on its
+        day."""
+        return tuple(mark for mark in self.marks if mark[0] < instant)
 
     def traded_share(self, start: int, end: int) -> float:
         """The share of [start, end) (ms) for which trades are loaded, 0 to 1."""
@@ -177,7 +178,7 @@ def load_candles(
         (symbol, f"mark price {interval}" if mark_price else interval),
         stretch.start,
         stretch.end,
-        history.version_before,
+        history.marks_before,
         lambda start, end: read.candles(cursor, symbol, interval, start, end, mark_price),
     )
 
@@ -202,7 +203,7 @@ def load_open_interest(
         (history.symbol, "open interest"),
         start,
         end + 1,
-        history.version_before,
+        history.marks_before,
         lambda start, end: read.open_interest(cursor, history.symbol, start, end),
     )
     times, contracts = figures["time"], figures["contracts"]

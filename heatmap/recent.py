@@ -29,15 +29,15 @@ class Kept:
     start: int
     midnight: int
     end: int
-    version_before_midnight: str
-    version: str
+    state_before_midnight: object
+    state: object
     rows: Rows
 
-    def holds_until(self, version_before: Callable[[int], str]) -> int:
+    def holds_until(self, state_before: Callable[[int], object]) -> int:
         """Up to which instant the rows are still those of the lake."""
-        if version_before(self.end) == self.version:
+        if state_before(self.end) == self.state:
             return self.end
-        if version_before(self.midnight) == self.version_before_midnight:
+        if state_before(self.midnight) == self.state_before_midnight:
             return self.midnight
         return self.start
 
@@ -50,16 +50,16 @@ def rows_between(
     series: tuple[str, str],
     start: int,
     end: int,
-    version_before: Callable[[int], str],
+    state_before: Callable[[int], object],
     load: Callable[[int, int], Rows],
 ) -> Rows:
     """The rows of a series, which is a symbol and a name, in [start, end) (ms).
 
-    `load` reads them from the lake, as far as they are not kept; `version_before` names the state
-    of the symbol's data before an instant. Nobody writes into the arrays: they may be those kept.
+    `load` reads them from the lake, as far as they are not kept; `state_before` gives what is equal
+    while nothing changes before an instant. Nobody writes into the arrays: they may be those kept.
     """
     kept = _kept.get(series)
-    known = (kept.start, kept.holds_until(version_before)) if kept else (0, 0)
+    known = (kept.start, kept.holds_until(state_before)) if kept else (0, 0)
     if kept and known[0] <= start < known[1]:
         since, rows = kept.start, _between(kept.rows, *known)
         if known[1] < end:
@@ -69,7 +69,7 @@ def rows_between(
         since, rows = start, load(start, end)
     since = max(since, end - LONGEST_MS)
     if (end, -since) > (known[1], -known[0]):  # more recent rows, or more of them
-        _keep(series, since, end, version_before, _between(rows, since, end))
+        _keep(series, since, end, state_before, _between(rows, since, end))
     return _between(rows, start, end)
 
 
@@ -82,15 +82,15 @@ def _keep(
     series: tuple[str, str],
     start: int,
     end: int,
-    version_before: Callable[[int], str],
+    state_before: Callable[[int], object],
     rows: Rows,
 ) -> None:
     midnight = max(end // DAY_MS * DAY_MS, start)
-    versions = version_before(midnight), version_before(end)
+    states = state_before(midnight), state_before(end)
     copied = {name: array.copy() for name, array in rows.items()}  # not part of a year's array
     with _guard:
         _kept.pop(series, None)
-        _kept[series] = Kept(start, midnight, end, *versions, copied)
+        _kept[series] = Kept(start, midnight, end, *states, copied)
         while sum(_bytes(one) for one in _kept.values()) > LARGEST_BYTES:
             del _kept[next(iter(_kept))]
 

@@ -31,13 +31,13 @@ class Lake:
         self.value[hour] += 0.5
         self.states[hour * HOUR_MS // DAY_MS * DAY_MS] += 1
 
-    def version_before(self, instant: int) -> str:
-        return str([state for day, state in self.states.items() if day < instant])
+    def state_before(self, instant: int) -> list[int]:
+        return [state for day, state in self.states.items() if day < instant]
 
     def ask(self, start: int, end: int) -> list[tuple[int, int]]:
         """Asks for rows, compares them with the truth, and gives what was read for it."""
         self.read.clear()
-        found = rows_between(SERIES, start, end, self.version_before, self.load)
+        found = rows_between(SERIES, start, end, self.state_before, self.load)
         for name, truth in self.rows(start, end).items():
             np.testing.assert_array_equal(found[name], truth)
         return list(self.read)
@@ -85,5 +85,5 @@ def test_only_the_last_weeks_are_kept_and_the_oldest_series_goes_first(lake, mon
     assert kept.rows["time"].base is None  # no part of the whole
     monkeypatch.setattr(recent, "LARGEST_BYTES", 40_000)
     for name in ("a", "b", "c"):
-        rows_between((name, "1h"), 0, 100 * DAY_MS, lake.version_before, lake.load)
+        rows_between((name, "1h"), 0, 100 * DAY_MS, lake.state_before, lake.load)
     assert [symbol for symbol, _ in recent._kept] == ["b", "c"]
