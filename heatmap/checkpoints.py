@@ -57,9 +57,10 @@ def book_before(
         book = _advanced(cursor, market, parameters, book, at, time)
         at = time
         if keep:
-            path = _path(history, fingerprint, time)
-            _write(path, book)
-            drop_weeks_of_other_months(path)
+            _write(_path(history, fingerprint, time), book)
+    if keep and missing:
+        newest = datetime.fromtimestamp(history.end / 1000, UTC)
+        drop_weeks_of_other_months(_folder(history), fingerprint, f"{newest:%Y-%m}")
     return at, book
 
 
@@ -71,14 +72,11 @@ def checkpoint_times(start: int, end: int) -> list[int]:
     return [*month_starts(start, end), *(time for time in weeks if start <= time <= end)]
 
 
-def drop_weeks_of_other_months(path: Path) -> None:
-    """Delete the weekly files of the same model of other months than that of the file `path`."""
-    month, _, rest = path.stem.partition("_")
-    fingerprint = rest.partition("-")[0]
-    if len(month) > len("2024-11"):
-        for other in path.parent.glob(f"????-??-??_{fingerprint}-*{path.suffix}"):
-            if other.stem[:7] != month[:7]:
-                other.unlink(missing_ok=True)
+def drop_weeks_of_other_months(folder: Path, fingerprint: str, month: str) -> None:
+    """Delete a model's weekly files that are not of `month`, such as 2024-11."""
+    for path in folder.glob(f"????-??-??_{fingerprint}-*.npz"):
+        if not path.name.startswith(f"{month}-"):
+            path.unlink(missing_ok=True)
 
 
 def month_starts(start: int, end: int) -> Iterator[int]:
@@ -118,8 +116,11 @@ def _advanced(
 def _path(history: History, fingerprint: str, time: int) -> Path:
     day = instant_of(time)
     name = f"{day:%Y-%m}" if day.day == 1 else f"{day:%Y-%m-%d}"
-    folder = settings.VAR_DIR / "checkpoints" / history.symbol
-    return Path(folder / f"{name}_{fingerprint}-{history.version_until(time)}.npz")
+    return _folder(history) / f"{name}_{fingerprint}-{history.version_until(time)}.npz"
+
+
+def _folder(history: History) -> Path:
+    return Path(settings.VAR_DIR / "checkpoints" / history.symbol)
 
 
 def _load(path: Path) -> Book:

@@ -97,7 +97,13 @@ def create_job(
     IngestionJob.objects.filter(pk=job.pk).update(steps_total=len(chunks))
     job.refresh_from_db()
     if not dry_run:
-        _record(Act.LOAD_ASKED, job, len(chunks), requested_by, "replaces days" if reload else "")
+        options = {
+            "replaces days": reload,
+            "accepts fewer rows": accept_fewer,
+            "accepts bad rows": accept_bad,
+        }
+        remark = ", ".join(text for text, chosen in options.items() if chosen)
+        _record(Act.LOAD_ASKED, job, len(chunks), requested_by, remark)
     return job
 
 

@@ -122,8 +122,7 @@ def test_weeks_of_other_months_go_and_other_models_stay(tmp_path):
     kept = {"2024-10_abc-1", "2024-11_abc-1", "2024-11-08_abc-1", "2024-10-22_def-1"}
     for name in kept | {"2024-10-22_abc-1"}:
         (tmp_path / f"{name}.npz").touch()
-    for name in ("2024-11_abc-1", "2024-11-08_abc-1"):
-        checkpoints.drop_weeks_of_other_months(tmp_path / f"{name}.npz")
+    checkpoints.drop_weeks_of_other_months(tmp_path, "abc", "2024-11")
     assert {path.stem for path in tmp_path.iterdir()} == kept
 
 

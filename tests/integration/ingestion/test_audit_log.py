@@ -21,7 +21,9 @@ Do = Callable[[IngestionJob, Any], object]
 
 
 def load(job: IngestionJob, by: Any) -> object:
-    return jobs.create_job(job.symbol, ["klines 5m"], *DAYS, requested_by=by)
+    return jobs.create_job(
+        job.symbol, ["klines 5m"], *DAYS, requested_by=by, accept_fewer=True, accept_bad=True
+    )
 
 
 def cancel(job: IngestionJob, by: Any) -> object:
@@ -42,10 +44,10 @@ def edit_brackets(job: IngestionJob, by: Any) -> object:
 @pytest.mark.parametrize(
     ("state", "error", "do", "act", "text"),
     [
-        ("pending", "", load, Act.LOAD_ASKED, "klines 5m, 2024-11-01 to 2024-11-02"),
+        ("pending", "", load, Act.LOAD_ASKED, "to 2024-11-02; accepts fewer rows, accepts bad"),
         ("pending", "", cancel, Act.LOAD_CANCELLED, "to 2024-11-02; not needed"),
         ("failed", "NotInSource", jobs.retry_failed, Act.LOAD_RETRIED, ": metrics, 2024-11-01"),
-        ("loaded", "", jobs.run_again, Act.LOAD_ASKED, ": metrics, 2024-11-01"),
+        ("loaded", "", jobs.run_again, Act.LOAD_ASKED, "2024-11-02; replaces days"),
         ("undecided", "FewerRows", jobs.accept, Act.FILES_ACCEPTED, f", fewer rows: {FILES}"),
         ("undecided", "TooManyBadRows", jobs.accept, Act.FILES_ACCEPTED, f", bad rows: {FILES}"),
         ("pending", "", import_brackets, Act.BRACKETS_CHANGED, "imported from a file.csv"),
