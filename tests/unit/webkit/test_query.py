@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
-from heatmap.api.parameters import MapQuery, SymbolQuery, parsed
 from rest_framework.exceptions import ValidationError
 
-from heatmap.api import parameters
+from heatmap.api.liquidation_map import MapQuery
+from liqheat_project.webkit.query import Query, SymbolQuery, parsed
 
 
 class Counted(SymbolQuery):
@@ -17,7 +17,7 @@ class Counted(SymbolQuery):
         super().__init__(**options)
 
 
-def ask(query: type[parameters.Query], text: str) -> dict[str, Any]:
+def ask(query: type[Query], text: str) -> dict[str, Any]:
     return parsed(query, SimpleNamespace(query_params=QueryDict(text)))  # type: ignore[arg-type]
 
 
