@@ -7,10 +7,10 @@ is never removed for that without a person's word.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 import duckdb
 
+from ingestion.lake.parse import ParsedFile
 from ingestion.lake.schema import LEDGER, OPEN_INTEREST, MarketTable
 from ingestion.market.files import ArchiveFile
 from ingestion.market.formats import row_range
@@ -28,11 +28,12 @@ class Compared:
     fewer: str = ""
 
 
-def rows_by_day(
-    cursor: duckdb.DuckDBPyConnection, table: MarketTable, rows_paths: Sequence[Path]
-) -> list[RowsByDay]:
-    """How much each of the parsed files holds of each day, as `compare` counts it."""
-    paths = list(map(str, rows_paths))
+def rows_by_day(cursor: duckdb.DuckDBPyConnection, files: Sequence[ParsedFile]) -> list[RowsByDay]:
+    """How much each of the files, all of one table, holds of each day, as `compare` counts it."""
+    table = files[0].table
+    if table is not OPEN_INTEREST and all(one.file.period == "daily" for one in files):
+        return [{one.file.start: one.rows} if one.rows else {} for one in files]
+    paths = [str(one.rows_path) for one in files]
     found = cursor.execute(
         f"SELECT filename, {_day(table)} AS day, {_amount(table)} "
         "FROM read_parquet($paths, filename = true) GROUP BY filename, day",

@@ -58,7 +58,7 @@ def replace_files(
         with translated_errors():
             loads, corrections = _set_false_rows_aside(cursor, loads)
             _require_near_prices(cursor, loads)
-            fresh = rows_by_day(cursor, table, [load.parsed.rows_path for load in loads])
+            fresh = rows_by_day(cursor, [load.parsed for load in loads])
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
             with write_lock(lake.config):
@@ -95,8 +95,7 @@ def check_files(lake: Lake, loads: Sequence[Load]) -> list[Load]:
     with translated_errors():
         loads, _ = _set_false_rows_aside(cursor, loads)
         _require_near_prices(cursor, loads)
-        paths = [load.parsed.rows_path for load in loads]
-        fresh = rows_by_day(cursor, loads[0].parsed.table, paths)
+        fresh = rows_by_day(cursor, [load.parsed for load in loads])
         kept_days = _require_all_rows(cursor, loads, fresh)
     return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
 
