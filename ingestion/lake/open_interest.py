@@ -5,6 +5,7 @@ believed may turn out to be false. So each judgement looks at what is there befo
 figures, and says what becomes of all of them (`ingestion/market/plausibility.py` has the rule).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -74,30 +75,29 @@ def judge(
 
 
 def correct(cursor: duckdb.DuckDBPyConnection, corrections: Corrections) -> None:
-    """Put corrections into the lake, in a transaction of the caller."""
+    """Put corrections into the lake, in a transaction of the caller: a whole day, or several, may
+    be false."""
     symbol = corrections.symbol
-    for figure, reason in corrections.false:
-        if figure.raw:
-            cursor.execute(
-                f"UPDATE {QUARANTINE} SET reason = ? "
-                "WHERE symbol = ? AND dataset = 'metrics' AND reason = ? AND raw = ?",
-                [reason, symbol, WAITS, figure.raw],
-            )
-            continue
-        _delete_row(cursor, symbol, figure)
-        _set_aside(cursor, symbol, figure, reason)
-        _count(cursor, symbol, figure, rows=-1)
-    for figure in corrections.true:
+    held = [(figure, reason) for figure, reason in corrections.false if not figure.raw]
+    waiting = [(figure, reason) for figure, reason in corrections.false if figure.raw]
+    for reason in sorted({reason for _, reason in waiting}):
+        raws = [figure.raw for figure, other in waiting if other == reason]
         cursor.execute(
-            f"DELETE FROM {QUARANTINE} "
-            "WHERE symbol = ? AND dataset = 'metrics' AND reason = ? AND raw = ?",
-            [symbol, WAITS, figure.raw],
+            f"UPDATE {QUARANTINE} SET reason = $reason WHERE {_WAITING}",
+            {"reason": reason, "symbol": symbol, "waits": WAITS, "raws": raws},
         )
+    if held:
+        _set_held_aside(cursor, symbol, held)
+    if corrections.true:
+        _let_in(cursor, symbol, corrections.true)
+    moved = Counter(day_of(figure.time) for figure in corrections.true)
+    moved.subtract(day_of(figure.time) for figure, _ in held)
+    for day, rows in moved.items():
         cursor.execute(
-            f"INSERT INTO {OPEN_INTEREST.name} VALUES (?, ?, ?, ?, ?)",
-            [symbol, figure.time, figure.contracts, figure.value, figure.source],
+            f"UPDATE {LEDGER} SET row_count = row_count + ?, quarantined = quarantined - ? "
+            "WHERE symbol = ? AND dataset = 'metrics' AND range_start = ?",
+            [rows, rows, symbol, day],
         )
-        _count(cursor, symbol, figure, rows=1)
 
 
 def text_of(symbol: str, figure: Figure) -> str:
@@ -159,28 +159,54 @@ def _outside(figures: Sequence[Figure], ranges: Sequence[Range]) -> list[Figure]
     ]
 
 
-def _delete_row(cursor: duckdb.DuckDBPyConnection, symbol: str, figure: Figure) -> None:
+def _set_held_aside(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, held: Sequence[tuple[Figure, str]]
+) -> None:
+    """Move rows of the lake to the quarantine, under the file, or the collector, that the ledger
+    names for their day."""
+    times = [figure.time for figure, _ in held]
     cursor.execute(
-        f"DELETE FROM {OPEN_INTEREST.name} WHERE symbol = ? AND timestamp = ?",
-        [symbol, figure.time],
+        f"DELETE FROM {OPEN_INTEREST.name} WHERE symbol = $symbol "
+        "AND timestamp BETWEEN $first AND $last AND timestamp IN (SELECT unnest($times))",
+        {"symbol": symbol, "first": min(times), "last": max(times), "times": times},
+    )
+    cursor.execute(
+        f"""
+        INSERT INTO {QUARANTINE}
+        SELECT $symbol, 'metrics', candle_interval, day, origin, NULL, why, text
+        FROM (SELECT unnest($days) AS day, unnest($reasons) AS why, unnest($texts) AS text) aside
+        JOIN (SELECT range_start, candle_interval, origin FROM {LEDGER}
+              WHERE symbol = $symbol AND dataset = 'metrics'
+              QUALIFY row_number() OVER (PARTITION BY range_start) = 1) line ON range_start = day
+        """,
+        {
+            "symbol": symbol,
+            "days": [day_of(time) for time in times],
+            "reasons": [reason for _, reason in held],
+            "texts": [text_of(symbol, figure) for figure, _ in held],
+        },
     )
 
 
-def _set_aside(cursor: duckdb.DuckDBPyConnection, symbol: str, figure: Figure, reason: str) -> None:
-    """Under the file, or the collector, that the ledger names for the day."""
+def _let_in(cursor: duckdb.DuckDBPyConnection, symbol: str, true: Sequence[Figure]) -> None:
+    """Move waiting figures from the quarantine to the lake."""
     cursor.execute(
-        f"INSERT INTO {QUARANTINE} SELECT symbol, dataset, candle_interval, range_start, origin, "
-        f"NULL, ?, ? FROM {LEDGER} WHERE {_LINE_OF_DAY} LIMIT 1",
-        [reason, text_of(symbol, figure), symbol, day_of(figure.time)],
+        f"DELETE FROM {QUARANTINE} WHERE {_WAITING}",
+        {"symbol": symbol, "waits": WAITS, "raws": [figure.raw for figure in true]},
+    )
+    cursor.execute(
+        f"INSERT INTO {OPEN_INTEREST.name} SELECT $symbol, unnest($times), unnest($contracts), "
+        "unnest($values::DOUBLE[]), unnest($sources)",
+        {
+            "symbol": symbol,
+            "times": [figure.time for figure in true],
+            "contracts": [figure.contracts for figure in true],
+            "values": [figure.value for figure in true],
+            "sources": [figure.source for figure in true],
+        },
     )
 
 
-def _count(cursor: duckdb.DuckDBPyConnection, symbol: str, figure: Figure, rows: int) -> None:
-    cursor.execute(
-        f"UPDATE {LEDGER} SET row_count = row_count + ?, quarantined = quarantined - ? "
-        f"WHERE {_LINE_OF_DAY}",
-        [rows, rows, symbol, day_of(figure.time)],
-    )
-
-
-_LINE_OF_DAY = "symbol = ? AND dataset = 'metrics' AND range_start = ?"
+_WAITING = (
+    "symbol = $symbol AND dataset = 'metrics' AND reason = $waits AND raw IN (SELECT unnest($raws))"
+)
