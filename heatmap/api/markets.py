@@ -57,10 +57,7 @@ def _ask(name: str) -> Market:
 
 def _why_not(name: str) -> str:
     if Symbol.objects.filter(name=name).exists():
-        reason = (
-            f"{name} is disabled. Enable it in the admin under Symbols, or with `manage.py "
-            f"enable_symbol {name}`."
-        )
+        reason = f"{name} is disabled; staff can enable it in the admin under Symbols."
     else:
         reason = f"{name} is not known."
     return f"{reason} Enabled symbols: {', '.join(Symbol.enabled_names()) or 'none'}."

@@ -8,6 +8,8 @@ from liqheat_project.kernel.instants import instant_of
 
 register = template.Library()
 
+HOURS_AS_DAYS = 48
+
 
 @register.filter
 def thousands(value: float | None) -> str:
@@ -17,7 +19,7 @@ def thousands(value: float | None) -> str:
 
 @register.filter
 def span(value: timedelta | float | None) -> str:
-    """0.4 s, 12 s, 3 min 5 s, 2 h 10 min; a dash for None."""
+    """0.4 s, 12 s, 3 min 5 s, 2 h 10 min, 3 d 4 h; a dash for None."""
     if value is None:
         return "–"  # noqa: RUF001 - a dash is meant
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
@@ -25,6 +27,8 @@ def span(value: timedelta | float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes_rest = divmod(minutes, 60)
+    if hours >= HOURS_AS_DAYS:
+        return f"{hours // 24} d {hours % 24} h"
     if hours:
         return f"{hours} h {minutes_rest} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

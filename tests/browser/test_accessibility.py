@@ -24,7 +24,7 @@ def serious_faults(page: HeatmapPage) -> list[str]:
 
 
 @pytest.mark.parametrize("tab", ["heatmap", "map"])
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 1280), ("light", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 390)])
 def test_both_tabs_have_no_serious_fault(
     new_page: Callable[..., HeatmapPage], scheme: str, width: int, tab: str
 ) -> None:

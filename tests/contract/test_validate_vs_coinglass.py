@@ -148,8 +148,11 @@ def test_a_random_map_fails_and_says_so_beside_its_chance(answer, folder):
     assert run.price_level_overlap < 0.3
     assert any("over uniform" in reason for reason in run.reasons)
     assert Symbol.objects.get(name="ETHUSDT").verdict == "rejected"
-    with pytest.raises(CommandError, match="1 of 1 are not approved: ETHUSDT rejected"):
-        call_command("validate_vs_coinglass", "--summary", stdout=io.StringIO())
+    told = io.StringIO()
+    call_command("validate_vs_coinglass", "--summary", stdout=told)
+    assert "validation rejected; 1 runs, 0 passed, 1 failed" in told.getvalue()
+    with pytest.raises(CommandError, match="ETHUSDT is not approved"):
+        validate()
 
 
 def test_a_window_outside_of_our_data_says_what_we_cover(answer, folder):
@@ -200,17 +203,25 @@ def test_real_pictures_are_read_and_compared_as_far_as_our_data_go(api, real_dat
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "no reference: give --screenshot-dir, --json or --api"),
+        ([], "no reference: give --screenshot-dir, --json or --api, or put pictures into"),
         (["--screenshot-dir", "/nowhere"], "/nowhere is no folder"),
         (["--json", "/nowhere.json"], "/nowhere.json: No such file"),
         (["--api"], "COINGLASS_API_KEY is not set"),
         (["--json", "x", "--time-zone", "Nowhere"], "no time zone such as UTC"),
-        (["--summary"], "There are no runs of ETHUSDT"),
     ],
 )
 def test_no_reference_never_passes(api, arguments, reason):
     with pytest.raises(CommandError, match=reason):
         validate(*arguments)
+
+
+def test_a_symbol_alone_is_compared_with_its_pictures_in_the_inbox(api, folder, settings):
+    settings.VALIDATION_INBOX_DIR = str(folder)
+    for name in ("ETHUSDT_model1_24h.png", "BTCUSDT_model1_24h.png"):
+        (folder / name).write_text("no picture")
+    with pytest.raises(CommandError, match="1 of 1 failed"):
+        validate()
+    assert ValidationRun.objects.get().file_name == "ETHUSDT_model1_24h.png"
 
 
 def test_an_empty_folder_is_no_reference(api, folder):

@@ -1,5 +1,5 @@
 from argparse import ArgumentParser
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -8,7 +8,6 @@ from django.core.management import call_command
 from liqheat_project.kernel.commands import ProjectCommand
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-START = date(2025, 1, 1)
 USUAL_DAYS = 7
 
 
@@ -19,13 +18,14 @@ class Command(ProjectCommand):
         parser.add_argument("--days", type=int, default=USUAL_DAYS)
 
     def handle(self, *args: Any, days: int, **options: Any) -> None:
+        start = datetime.now(UTC).date() - timedelta(days=days)  # up to the last midnight
         folder = settings.VAR_DIR / "demo"
-        market = ["--start-date", str(START), "--days", str(days), "--directory", str(folder)]
+        market = ["--start-date", str(start), "--days", str(days), "--directory", str(folder)]
         symbols = [option for symbol in SYMBOLS for option in ("--symbol", symbol)]
         call_command("synthetic_market", *symbols, *market)
-        end = START + timedelta(days=days - 1)
+        end = start + timedelta(days=days - 1)
         for symbol in SYMBOLS:
-            source = ["--symbol", symbol, "--start-date", str(START), "--end-date", str(end)]
+            source = ["--symbol", symbol, "--start-date", str(start), "--end-date", str(end)]
             source += ["--data-dir", str(folder)]
             call_command("ingest_aggtrades", *source)
             call_command("ingest_oi", *source)

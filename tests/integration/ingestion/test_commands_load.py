@@ -62,7 +62,7 @@ def rows(table: str, columns: str = "*") -> list[tuple]:
     [
         (["ingest_aggtrades"], "aggtrades_history", 300),
         (["ingest_oi"], "open_interest_history", 864),
-        (["ingest_klines_15m"], "klines_15m_history", 288),
+        (["ingest_klines_15m", "--interval", "15m"], "klines_15m_history", 288),
         (["ingest_klines", "--interval", "1h"], "klines_1h_history", 72),
         (
             ["ingest_klines", "--interval", "1m", "--mark-price"],

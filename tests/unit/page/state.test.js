@@ -10,7 +10,7 @@ const choices = {
   symbol: "BTCUSDT",
   windows: ["24h", "7d"],
   window: "24h",
-  intervals: ["5m", "1h"],
+  intervals: ["5m", "1h", "1d"],
   models: ["turnover", "coinglass-3"],
 };
 
@@ -56,4 +56,9 @@ test("Coinglass's rule begins with the window, whatever is loaded", () => {
   assert.equal(heatmapQuery(values).lookback, "0");
   const grid = { firstTime: 0, step: 300_000, binSize: 5 };
   assert.equal(explainQuery(values, grid, 7_200_000, 102.5).lookback, "2h");
+});
+
+test("an interval that is too long for its window gives way to the window's own", () => {
+  assert.equal(heatmapQuery(stateOf("?window=7d&interval=1h").values).interval, "1h");
+  assert.equal(heatmapQuery(stateOf("?window=24h&interval=1d").values).interval, "5m");
 });

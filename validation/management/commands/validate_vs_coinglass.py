@@ -23,7 +23,11 @@ MOST_FILES = 500
 
 
 class Command(ProjectCommand):
-    help = "Compare a symbol's heatmap with Coinglass's; exit 1 unless every reference passes."
+    help = (
+        "Compare a symbol's heatmap with Coinglass's; exit 1 unless every reference passes. "
+        "Without --screenshot-dir, --json or --api: with its pictures in VALIDATION_INBOX_DIR, "
+        "else with API v4 where COINGLASS_API_KEY is set, else tell what the runs so far came to."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--symbol")
@@ -51,7 +55,7 @@ class Command(ProjectCommand):
         parser.add_argument(
             "--summary",
             action="store_true",
-            help="the runs so far of one symbol or of all; exit 1 unless all of them are approved",
+            help="the runs so far of one symbol or of all",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,6 +65,9 @@ class Command(ProjectCommand):
         symbol = Symbol.objects.filter(name=options["symbol"]).first()
         if symbol is None:
             raise CommandError(f"--symbol: {options['symbol'] or 'nothing'} is not registered.")
+        if not _has_reference(symbol, options):
+            self._tell(symbol)
+            return
         ended = [self._run(run) for run in _asked_for(symbol, options)]
         decision = approval.decision_on(symbol, timezone.now())
         self.stdout.write(f"{symbol.name}: {decision.verdict}: " + "\n  ".join(decision.reasons))
@@ -70,6 +77,19 @@ class Command(ProjectCommand):
             raise CommandError(f"{failed} of {len(ended)} failed.")
         if uncounted:
             raise CommandError(f"{uncounted} of {len(ended)} do not count.")
+
+    def _tell(self, symbol: Symbol) -> None:
+        """What the runs so far came to, where there is nothing new to compare with."""
+        if not symbol.validation_runs.exists():
+            raise CommandError(
+                f"no reference: give --screenshot-dir, --json or --api, or put pictures into "
+                f"{settings.VALIDATION_INBOX_DIR}"
+            )
+        self._summarise(symbol.name)
+        decision = approval.decision_on(symbol, timezone.now())
+        self.stdout.write(f"{symbol.name}: {decision.verdict}: " + "\n  ".join(decision.reasons))
+        if decision.verdict != Symbol.Verdict.APPROVED:
+            raise CommandError(f"{symbol.name} is not approved.")
 
     def _run(self, run: ValidationRun) -> ValidationRun:
         runs.execute(run.pk)
@@ -114,7 +134,7 @@ class Command(ProjectCommand):
     def _summarise(self, name: str | None) -> None:
         found = [one for one in summarise(timezone.now(), name) if one.runs]
         if not found:
-            raise CommandError(f"There are no runs of {name or 'any symbol'}.")
+            self.stdout.write(f"There are no runs of {name or 'any symbol'}.")
         for one in found:
             self.stdout.write(
                 f"{one.pair.symbol}: {one.pair.state}, validation {one.outcome}; {one.runs} runs, "
@@ -126,24 +146,28 @@ class Command(ProjectCommand):
                         f"  {figure}: mean {spread.mean:.2f}, "
                         f"min {spread.min:.2f}, max {spread.max:.2f}"
                     )
-        short = [one for one in found if one.pair.outcome != Symbol.Verdict.APPROVED]
-        if short:
-            named = ", ".join(f"{one.pair.symbol} {one.outcome}" for one in short)
-            raise CommandError(f"{len(short)} of {len(found)} are not approved: {named}.")
 
 
 def _is_uncounted(run: ValidationRun) -> bool:
     return run.passed is None and run.state == RunState.SUCCEEDED
 
 
+def _has_reference(symbol: Symbol, options: dict[str, Any]) -> bool:
+    given = options["screenshot_dir"] or options["json"] or options["api"]
+    return bool(given or _in_inbox(symbol) or settings.COINGLASS_API_KEY)
+
+
 def _asked_for(symbol: Symbol, options: dict[str, Any]) -> Iterator[ValidationRun]:
     """The runs one after the other, each made when the one before has ended."""
-    if options["api"]:
+    waiting = [] if options["screenshot_dir"] or options["json"] else _in_inbox(symbol)
+    if options["api"] or not (options["screenshot_dir"] or options["json"] or waiting):
         if not settings.COINGLASS_API_KEY:
             raise CommandError("--api: COINGLASS_API_KEY is not set.")
         yield runs.create_from_api(symbol, options["model"] or 3, options["range"] or "24h")
         return
-    for path in [options["json"]] if options["json"] else _pictures(options["screenshot_dir"]):
+    if not waiting:
+        waiting = [options["json"]] if options["json"] else _pictures(options["screenshot_dir"])
+    for path in waiting:
         yield _of_file(symbol, path, options)
 
 
@@ -167,21 +191,36 @@ def _of_file(symbol: Symbol, path: Path, options: dict[str, Any]) -> ValidationR
         return runs.create_refused(path.name, source, "", error.reason, symbol)
 
 
-def _pictures(folder: Path | None) -> list[Path]:
-    if folder is None:
-        raise CommandError("no reference: give --screenshot-dir, --json or --api")
+def _in_inbox(symbol: Symbol) -> list[Path]:
+    """Pictures of the symbol in the watched folder, which the workers have not picked up yet."""
+    folder = Path(settings.VALIDATION_INBOX_DIR)
+    return [path for path in _pictures_in(folder) if _is_of(symbol, path)][:MOST_FILES]
+
+
+def _is_of(symbol: Symbol, path: Path) -> bool:
+    try:
+        return references.symbol_of(path.name) == symbol
+    except Unreadable:
+        return False
+
+
+def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise CommandError(f"--screenshot-dir: {folder} is no folder")
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if references.SUFFIXES.get(path.suffix.lower()) == ValidationRun.Source.SCREENSHOT
-    )
+    found = _pictures_in(folder)
     if not found:
         raise CommandError(f"no reference: {folder} holds no PNG or JPEG")
     if len(found) > MOST_FILES:
         raise CommandError(f"{folder} holds more than {MOST_FILES} pictures")
     return found
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if references.SUFFIXES.get(path.suffix.lower()) == ValidationRun.Source.SCREENSHOT
+    )
 
 
 def _time_zone(name: str) -> str:

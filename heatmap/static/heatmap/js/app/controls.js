@@ -1,6 +1,6 @@
 // The form controls: they show the state and change it.
 
-import { usesAllData } from "../core/queries.js";
+import { fits, usesAllData } from "../core/queries.js";
 import { PALETTE_NAMES } from "../core/state.js";
 import { candleChoice, chooseCandles, nextTheme, theme } from "../view/theme.js";
 
@@ -27,7 +27,9 @@ export function choices() {
 export function bindControls(state, { onLook, threshold }) {
   for (const id of SELECTS) {
     byId(id).addEventListener("change", ({ target }) => {
-      state.set(withoutZoom(id, { [id]: target.value || null }));
+      const changes = withoutZoom(id, { [id]: target.value || null });
+      const { window, interval } = { ...state.values, ...changes };
+      state.set(fits(interval, window) ? changes : { ...changes, interval: null });
     });
   }
   for (const id of RADIOS) {

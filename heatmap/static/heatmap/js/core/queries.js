@@ -16,7 +16,8 @@ const INTERVAL_OF_WINDOW = {
 };
 /** What can be chosen under "positions opened in", besides all data: hours before the window. */
 export const HOURS_BEFORE_WINDOW = { window: 0, "7d": 168, "30d": 720 };
-const HOURS = { h: 1, d: 24, y: 8760 };
+const HOURS = { m: 1 / 60, h: 1, d: 24, y: 8760 };
+const LEAST_COLUMNS = 8;
 
 export const HEATMAP = "/liquidations/heatmap-timeseries";
 export const MAP = "/liquidations/map";
@@ -28,7 +29,8 @@ export const DATE_RANGE = "/data/date-range";
 export const DATA_FIELDS = ["symbol", "window", "end", "interval", "model", "history"];
 
 export function heatmapQuery(values, { automaticInterval = false } = {}) {
-  const chosen = values.interval ?? (automaticInterval ? null : INTERVAL_OF_WINDOW[values.window]);
+  const asked = fits(values.interval, values.window) ? values.interval : null;
+  const chosen = asked ?? (automaticInterval ? null : INTERVAL_OF_WINDOW[values.window]);
   return {
     symbol: values.symbol,
     time_window: values.window,
@@ -73,6 +75,11 @@ function lookback(values, hoursShown) {
 /** Coinglass's rule begins empty with a window, whatever is loaded. */
 export function usesAllData({ history, model }) {
   return history === "all" && model !== "coinglass-3";
+}
+
+/** Whether an interval, which may be null, cuts a window into columns enough to be a picture. */
+export function fits(interval, window) {
+  return interval === null || hoursOf(interval) * LEAST_COLUMNS <= hoursOf(window);
 }
 
 export function hoursOf(window) {
