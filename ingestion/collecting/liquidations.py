@@ -205,9 +205,8 @@ def collect(stop: threading.Event) -> None:
                 if not turn.take():
                     logger.info("Another process records the liquidations; waiting for its end.")
                 elif not _follow_enabled(recorder):
-                    state.succeeded(
-                        COLLECTOR, next_run=_after(wait), status="idle: no symbol is enabled"
-                    )
+                    why = "idle: no symbol is enabled" if settings.COLLECT else "off: COLLECT=false"
+                    state.succeeded(COLLECTOR, next_run=_after(wait), status=why)
                 else:
                     _record_connection(recorder, turn, stop)
             except (TemporaryError, DatabaseError, InterfaceError) as error:

@@ -18,7 +18,10 @@ def succeeded(
     **details: Any,
 ) -> None:
     """A run went well. `details` are kept until the next success."""
-    event("round", collector=collector, symbol=symbol, state="ok", **details)
+    # The recorder of liquidations says so every few seconds.
+    is_frequent = collector == CollectorState.Collector.LIQUIDATIONS
+    level = logging.DEBUG if is_frequent else logging.INFO
+    event("round", level, collector=collector, symbol=symbol, state="ok", **details)
     CollectorState.objects.update_or_create(
         collector=collector,
         symbol=symbol,
