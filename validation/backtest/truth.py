@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 
-from heatmap.brackets import brackets_of
 from heatmap.build import (
     MODELS,
     HeatmapRequest,
@@ -17,8 +16,8 @@ from heatmap.build import (
 from heatmap.coinglass import is_coinglass
 from heatmap.engine import Heatmap, ModelParameters
 from heatmap.engine.market import FloatArray, IntArray
-from heatmap.history import History, engine_candles, history_of, load_open_interest
-from heatmap.market import Market
+from heatmap.history import History, engine_candles, load_open_interest
+from heatmap.market import Market, market_of
 from ingestion.lake import read
 from ingestion.lake.liquidations import heard_share, heard_spans
 from ingestion.models import Symbol
@@ -93,11 +92,10 @@ def truth(
     Raises NoData.
     """
     with read.snapshot() as cursor:
-        history = history_of(cursor, symbol.name)
+        market = market_of(cursor, symbol)
+        history = market.history
         intervals = intervals_with(cursor, history, found, recorded)
-        heatmaps = {
-            model: heatmap_of(cursor, history, symbol, intervals, MODELS[model]) for model in models
-        }
+        heatmaps = {model: heatmap_of(cursor, market, intervals, MODELS[model]) for model in models}
         fall = _fall(cursor, history, intervals)
     swept = {model: swept_by(heatmap, intervals) for model, heatmap in heatmaps.items()}
     compared = {}
@@ -163,8 +161,7 @@ def _hours(
 
 def heatmap_of(
     cursor: duckdb.DuckDBPyConnection,
-    history: History,
-    symbol: Symbol,
+    market: Market,
     intervals: Intervals,
     parameters: ModelParameters,
 ) -> Heatmap:
@@ -178,9 +175,8 @@ def heatmap_of(
         parameters=parameters,
         lookback=COINGLASS_WINDOW_MS if is_coinglass(parameters) else None,
     )
-    columns = columns_of(request, history)
-    market = Market(symbol.name, symbol.tick_size, brackets_of(symbol.name), history)
+    columns = columns_of(request, market.history)
     result = build_heatmap(cursor, market, request, columns)
     if result is None:
-        raise NoData(f"{symbol.name} has no candles between its liquidations.")
+        raise NoData(f"{market.symbol} has no candles between its liquidations.")
     return result.heatmap

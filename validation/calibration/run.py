@@ -8,7 +8,7 @@ from django.db import transaction
 
 from heatmap.build import CALIBRATED_TURNOVERS, DEFAULT_MODEL, MODELS
 from heatmap.engine.market import FloatArray
-from heatmap.history import history_of
+from heatmap.market import market_of
 from heatmap.models import Calibration
 from ingestion import audit
 from ingestion.lake import read
@@ -31,7 +31,8 @@ def calibrate(symbol: Symbol, by: Any = None) -> Calibration:
     Raises NotFitted with the reason where nothing changes.
     """
     with read.snapshot() as cursor:
-        history = history_of(cursor, symbol.name)
+        market = market_of(cursor, symbol)
+        history = market.history
         events = recorded_events(read.liquidations(cursor, symbol.name))
         if not len(events):
             raise NotFitted("no liquidation is recorded")
@@ -41,8 +42,7 @@ def calibrate(symbol: Symbol, by: Any = None) -> Calibration:
                 turnover: swept_by(
                     heatmap_of(
                         cursor,
-                        history,
-                        symbol,
+                        market,
                         intervals,
                         replace(MODELS[DEFAULT_MODEL], turnover=turnover),
                     ),

@@ -7,7 +7,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from heatmap.brackets import brackets_of
 from heatmap.build import (
     MODELS,
     BadRequest,
@@ -17,8 +16,7 @@ from heatmap.build import (
     columns_of,
 )
 from heatmap.engine import COINGLASS_3, default_bin_size
-from heatmap.history import History, history_of
-from heatmap.market import Market
+from heatmap.market import Market, market_of
 from ingestion.lake import read
 from ingestion.models import Symbol
 from liqheat_project.kernel.instants import iso
@@ -71,11 +69,12 @@ def check(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
     Raises Unreadable, with what to do, where the two have nothing in common.
     """
     with read.snapshot() as cursor:
-        history = history_of(cursor, symbol.name)
+        market = market_of(cursor, symbol)
+        history = market.history
         reference = place_in_time(cursor, history, reference)
         reference = with_held_prices(reference)
         least_size = _served_bin_size(symbol, reference)
-        ours = _our_map(cursor, symbol, history, reference, least_size / FINER)
+        ours = _our_map(cursor, market, reference, least_size / FINER)
     maps = _maps(reference, ours, least_size)
     columns = _columns(maps, ours)
     found = lifts(columns, seed=seed)
@@ -115,22 +114,20 @@ def _served_bin_size(symbol: Symbol, reference: Reference) -> float:
     return default_bin_size(middle, float(symbol.tick_size))
 
 
-def _our_map(
-    cursor: Any, symbol: Symbol, history: History, reference: Reference, bin_size: float
-) -> Result:
+def _our_map(cursor: Any, market: Market, reference: Reference, bin_size: float) -> Result:
+    history = market.history
     model = rules.model_for(reference.model)
     request = HeatmapRequest(
         window=None,
         start=int(reference.times[0]),
         end=int(reference.times[-1]),
         interval=None,
-        bin_size=max(bin_size, float(symbol.tick_size)),
+        bin_size=max(bin_size, float(market.tick_size)),
         parameters=MODELS[model],
         lookback=0 if model == COINGLASS_3.name else None,
     )
     try:
         columns = columns_of(request, history)
-        market = Market(symbol.name, symbol.tick_size, brackets_of(symbol.name), history)
         result = build_heatmap(cursor, market, request, columns)
     except BadRequest as error:
         raise Unreadable(
@@ -143,7 +140,7 @@ def _our_map(
             else "nothing is loaded"
         )
         raise Unreadable(
-            f"We have no data for {symbol.name} in the reference's window, "
+            f"We have no data for {market.symbol} in the reference's window, "
             f"{_iso(request.start or 0)} to {_iso(request.end or 0)}; {covered}. Load the days."
         )
     return result

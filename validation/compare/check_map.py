@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from heatmap.brackets import brackets_of
 from heatmap.build import BadRequest, HeatmapRequest
 from heatmap.engine import COINGLASS_3, default_bin_size
-from heatmap.history import History, history_of
+from heatmap.history import History
 from heatmap.instant import build_map
-from heatmap.market import Market
+from heatmap.market import Market, market_of
 from ingestion.lake import read
 from ingestion.models import Symbol
 from liqheat_project.kernel.instants import HOUR_MS, iso
@@ -46,12 +45,13 @@ def check_map(symbol: Symbol, reference: Reference, seed: int) -> Comparison:
     Raises Unreadable, with what to do, where there is nothing to compare.
     """
     with read.snapshot() as cursor:
-        history = history_of(cursor, symbol.name)
+        market = market_of(cursor, symbol)
+        history = market.history
         instant = _instant(cursor, history, reference)
         lookback = (range_hours(reference.range) or 0) * HOUR_MS
         least_size = default_bin_size(_price(reference), float(symbol.tick_size))
         instants = [instant, *(instant - round(share * lookback) for share in OTHER_TIMES)]
-        built = [_profile(cursor, history, symbol, one, lookback, least_size) for one in instants]
+        built = [_profile(cursor, market, one, lookback, least_size) for one in instants]
     if built[0] is None:
         raise Unreadable(
             f"We have no data for {symbol.name} in the {reference.range} before {iso(instant)}. "
@@ -75,7 +75,7 @@ Profile = tuple[FloatArray, float, FloatArray, float]
 
 
 def _profile(
-    cursor: Any, history: History, symbol: Symbol, instant: int, lookback: int, least_size: float
+    cursor: Any, market: Market, instant: int, lookback: int, least_size: float
 ) -> Profile | None:
     """Lower edges, size and USD of our buckets, and the price; None without data."""
     request = HeatmapRequest(
@@ -83,12 +83,11 @@ def _profile(
         start=None,
         end=None,
         interval=None,
-        bin_size=max(least_size / FINER, float(symbol.tick_size)),
+        bin_size=max(least_size / FINER, float(market.tick_size)),
         parameters=COINGLASS_3,
         lookback=lookback,
     )
     try:
-        market = Market(symbol.name, symbol.tick_size, brackets_of(symbol.name), history)
         found = build_map(cursor, market, request, instant)
     except BadRequest as error:
         raise Unreadable(f"Our map can't be built at {iso(instant)}: {error.reason}.") from error

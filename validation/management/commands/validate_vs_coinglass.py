@@ -65,10 +65,11 @@ class Command(ProjectCommand):
         symbol = Symbol.objects.filter(name=options["symbol"]).first()
         if symbol is None:
             raise CommandError(f"--symbol: {options['symbol'] or 'nothing'} is not registered.")
-        if not _has_reference(symbol, options):
+        files = _files(symbol, options)
+        if not (files or options["api"] or settings.COINGLASS_API_KEY):
             self._tell(symbol)
             return
-        ended = [self._run(run) for run in _asked_for(symbol, options)]
+        ended = [self._run(run) for run in _asked_for(symbol, files, options)]
         decision = approval.decision_on(symbol, timezone.now())
         self.stdout.write(f"{symbol.name}: {decision.verdict}: " + "\n  ".join(decision.reasons))
         uncounted = sum(_is_uncounted(run) for run in ended)
@@ -152,22 +153,25 @@ def _is_uncounted(run: ValidationRun) -> bool:
     return run.passed is None and run.state == RunState.SUCCEEDED
 
 
-def _has_reference(symbol: Symbol, options: dict[str, Any]) -> bool:
-    given = options["screenshot_dir"] or options["json"] or options["api"]
-    return bool(given or _in_inbox(symbol) or settings.COINGLASS_API_KEY)
+def _files(symbol: Symbol, options: dict[str, Any]) -> list[Path]:
+    """The references that are files: those given, else those that wait; none for the API."""
+    if options["json"]:
+        return [options["json"]]
+    if options["screenshot_dir"]:
+        return _pictures(options["screenshot_dir"])
+    return [] if options["api"] else _in_inbox(symbol)
 
 
-def _asked_for(symbol: Symbol, options: dict[str, Any]) -> Iterator[ValidationRun]:
+def _asked_for(
+    symbol: Symbol, files: list[Path], options: dict[str, Any]
+) -> Iterator[ValidationRun]:
     """The runs one after the other, each made when the one before has ended."""
-    waiting = [] if options["screenshot_dir"] or options["json"] else _in_inbox(symbol)
-    if options["api"] or not (options["screenshot_dir"] or options["json"] or waiting):
+    if not files:
         if not settings.COINGLASS_API_KEY:
             raise CommandError("--api: COINGLASS_API_KEY is not set.")
         yield runs.create_from_api(symbol, options["model"] or 3, options["range"] or "24h")
         return
-    if not waiting:
-        waiting = [options["json"]] if options["json"] else _pictures(options["screenshot_dir"])
-    for path in waiting:
+    for path in files:
         yield _of_file(symbol, path, options)
 
 
