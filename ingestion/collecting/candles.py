@@ -20,13 +20,9 @@ from ingestion.collecting.rounds import accounted, enabled_symbols, idle, in_sec
 from ingestion.errors import BadAnswer, RefusedBySource, SourceUnavailable
 from ingestion.lake.connection import translated_errors
 from ingestion.lake.live import add_candles, candles_held, set_aside_unreadable
-from ingestion.market.records import Candle
+from ingestion.market.records import Candle, UnreadableCandle
 from ingestion.models import CollectorState
-from ingestion.sources.rest import (
-    CandlePage,
-    FuturesExchange,
-    UnreadableCandle,
-)
+from ingestion.sources.rest import CandlePage, FuturesExchange
 from liqheat_project.kernel.instants import HOUR_MS, MINUTE_MS, instant_of
 
 COLLECTOR = CollectorState.Collector.CANDLES

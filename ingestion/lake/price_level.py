@@ -1,7 +1,7 @@
 """A file's price level beside that of the days next to it: a file may be wrong as a whole."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -10,6 +10,7 @@ from ingestion.lake.parse import ParsedFile
 from ingestion.lake.schema import OPEN_INTEREST, TRADES, MarketTable
 from ingestion.market.formats import row_range
 from ingestion.market.plausibility import MAX_PRICE_FACTOR, is_near
+from liqheat_project.kernel.instants import naive
 
 _DAY = timedelta(days=1)
 _MEDIAN = "approx_quantile({0}, 0.5)"
@@ -107,5 +108,5 @@ def _reason(parsed: ParsedFile, own: float, beside: Sequence[float]) -> str:
 
 
 def _naive(instants: Range) -> Range:
-    start, until = (instant.astimezone(UTC).replace(tzinfo=None) for instant in instants)
+    start, until = map(naive, instants)
     return start, until

@@ -27,7 +27,6 @@ from ingestion.market.datasets import INTERVALS, LOADED_INTERVALS
 
 Arrays = dict[str, np.ndarray]
 
-"""Candle intervals that are loaded, finest first."""
 PRICE_STEP = 0.0005
 """Traded prices less than this share apart are summed into one."""
 

@@ -56,9 +56,7 @@ def replace_files(
     staged = _staging_path(lake, loads[0])
     try:
         with translated_errors():
-            loads, corrections = _set_false_rows_aside(cursor, loads)
-            _require_near_prices(cursor, loads)
-            fresh = rows_by_day(cursor, [load.parsed for load in loads])
+            loads, corrections, fresh = _judged(cursor, loads)
             _stage_rows(cursor, loads, table, staged)
             checksum = checksums.checksum_of(lake.config, staged)
             with write_lock(lake.config):
@@ -93,11 +91,19 @@ def check_files(lake: Lake, loads: Sequence[Load]) -> list[Load]:
     where it would, FileDamaged, LakeBusy or TemporaryError."""
     cursor = lake.cursor()
     with translated_errors():
-        loads, _ = _set_false_rows_aside(cursor, loads)
-        _require_near_prices(cursor, loads)
-        fresh = rows_by_day(cursor, [load.parsed for load in loads])
+        loads, _, fresh = _judged(cursor, loads)
         kept_days = _require_all_rows(cursor, loads, fresh)
     return [_with_note(load, days) for load, days in zip(loads, kept_days, strict=True)]
+
+
+def _judged(
+    cursor: duckdb.DuckDBPyConnection, loads: Sequence[Load]
+) -> tuple[list[Load], Corrections | None, list[RowsByDay]]:
+    """The loads without false rows, what they say of the lake's own, and what they hold of each
+    day. Raises FarPrices."""
+    left, corrections = _set_false_rows_aside(cursor, loads)
+    _require_near_prices(cursor, left)
+    return left, corrections, rows_by_day(cursor, [load.parsed for load in left])
 
 
 def _set_false_rows_aside(

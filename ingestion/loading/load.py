@@ -22,11 +22,7 @@ from ingestion.errors import (
 )
 from ingestion.lake.ledger import LedgerLine, lines_of
 from ingestion.lake.parse import drop, parse
-from ingestion.lake.write import (
-    Load,
-    check_files,
-    replace_files,
-)
+from ingestion.lake.write import Load, check_files, replace_files
 from ingestion.loading import jobs, lease
 from ingestion.loading.lease import Lease
 from ingestion.models import ENDED_CHUNK_STATES, Chunk, ChunkState, IngestionJob

@@ -26,7 +26,7 @@ INTERVALS = {
 """Names and lengths (ms) of the candles that can be asked for; all divide a UTC day."""
 
 LOADED_INTERVALS = ("1m", "5m", "15m", "1h")
-"""The candles that are loaded; the others are made of these."""
+"""The candles that are loaded, finest first; the others are made of these."""
 
 OPEN_INTEREST_MS = 5 * MINUTE_MS
 """The archive has a figure of open interest so often."""

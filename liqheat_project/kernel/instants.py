@@ -3,7 +3,6 @@ UTC; Django keeps them aware."""
 
 from datetime import UTC, datetime
 
-SECOND_MS = 1_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
